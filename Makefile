@@ -1,0 +1,96 @@
+# Needs make, python3 (3.11 or later) with its venv module, and nothing else: the rest is set up in .venv and .cache.
+# Another Python: make PYTHON=python3.12 test
+
+PYTHON ?= python3
+# More arguments for demo, run and pytest: make demo ARGS="--web.listen-address :9292"
+ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help venv lint format test test-deps demo run lock docs image-lint clean
+
+help: ## list the targets
+	@echo "fail2ban-exporter: make TARGET [PYTHON=python3.12] [ARGS=...]"
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r target text; do \
+		printf '  %-11s %s\n' "$$target" "$$text"; done
+
+venv: $(VENV)/dev.stamp ## set up .venv with the locked dependencies, the development tools and the exporter
+
+lint: venv ## style, types, architecture contracts, Dockerfile
+	$(BIN)/ruff check --extend-exclude .cache
+	$(BIN)/ruff format --check --extend-exclude .cache
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/hadolint Dockerfile
+
+format: venv ## let ruff format the code and fix what it can
+	$(BIN)/ruff format --extend-exclude .cache
+	$(BIN)/ruff check --fix --extend-exclude .cache
+
+test-deps: venv ## fetch the real programs that the tests run (from Debian; no root needed, nothing is installed)
+	$(BIN)/python -m tests.programs
+
+test: venv ## everything that CI runs: lint, then all tests
+	@$(MAKE) --no-print-directory lint
+	@$(MAKE) --no-print-directory test-deps
+	$(BIN)/pytest --durations=10 $(ARGS)
+
+demo: $(VENV)/runtime.stamp ## the exporter with a simulated fail2ban, on http://127.0.0.1:9191/
+	@echo "Open http://127.0.0.1:9191/ - metrics are at http://127.0.0.1:9191/metrics - Ctrl-C ends it"
+	@exec $(BIN)/fail2ban-exporter demo $(ARGS)
+
+run: $(VENV)/runtime.stamp ## the exporter with this machine's fail2ban, whose socket only root may open
+	@echo "Open http://127.0.0.1:9191/ - metrics are at http://127.0.0.1:9191/metrics - Ctrl-C ends it"
+	@exec $(BIN)/fail2ban-exporter $(ARGS)
+
+docs: venv ## write docs/metrics.md and docs/configuration.md anew from the code
+	@mkdir -p docs
+	$(BIN)/fail2ban-exporter docs metrics > docs/metrics.md.new && mv docs/metrics.md.new docs/metrics.md
+	$(BIN)/fail2ban-exporter docs configuration > docs/configuration.md.new \
+		&& mv docs/configuration.md.new docs/configuration.md
+
+image-lint: venv ## hadolint alone
+	$(BIN)/hadolint Dockerfile
+
+# The resolver has a venv of its own: it is no part of what it locks. UPGRADE=--upgrade takes newer versions.
+UPGRADE ?=
+COMPILE = .cache/uv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--custom-compile-command "make lock" $(UPGRADE)
+lock: .cache/uv/bin/uv ## resolve the dependencies again (UPGRADE=--upgrade for newer versions) and write requirements/
+	$(COMPILE) --group build --output-file requirements/build.txt
+	$(COMPILE) pyproject.toml --output-file requirements/runtime.txt
+	$(COMPILE) pyproject.toml --group build --group dev --constraints requirements/build.txt \
+		--constraints requirements/runtime.txt --output-file requirements/dev.txt
+
+.cache/uv/bin/uv:
+	$(PYTHON) -m venv .cache/uv
+	.cache/uv/bin/python -m pip --disable-pip-version-check --quiet install uv
+
+clean: ## remove all that make and the tools left here
+	rm -rf $(VENV) .cache build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Each step of the set-up is done again when its lock or the project's metadata change.
+$(VENV)/python.stamp:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Python 3.11 or later is needed and '$(PYTHON)' is not one. Another one: make PYTHON=python3.12 ..."; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "'$(PYTHON)' lacks its venv module. On Debian and Ubuntu: apt install python3-venv"; exit 1; }
+	@echo "setting up $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/runtime.stamp: $(VENV)/python.stamp requirements/build.txt requirements/runtime.txt pyproject.toml
+	@echo "installing the locked dependencies and the exporter into $(VENV)"
+	@$(PIP) install --require-hashes -r requirements/build.txt -r requirements/runtime.txt
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/dev.stamp: $(VENV)/runtime.stamp requirements/dev.txt
+	@echo "installing the locked development tools into $(VENV)"
+	@$(PIP) install --require-hashes -r requirements/dev.txt
+	@touch $@

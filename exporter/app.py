@@ -1,0 +1,157 @@
+"""The composition root: the one place that wires settings, prober, metrics and web server together."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+import structlog
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from exporter import __version__, log
+from exporter.demo import Demo
+from exporter.exposition import Exposition
+from exporter.fail2ban import Client
+from exporter.health import Health, ProbeEnded, reduce
+from exporter.model import Result
+from exporter.own import OwnMetrics
+from exporter.prober import Prober
+from exporter.settings import InvalidSettings, Settings, effective
+from exporter.snapshot import ProbeOptions, Snapshot
+from exporter.status import status_document
+from exporter.web.server import serve as serve_http
+from exporter.web.site import Site
+from exporter.web.sockets import bind
+
+
+def serve(settings: Settings, reload: Callable[[], Settings]) -> int:
+    """Probe in the background and serve HTTP, until SIGTERM or SIGINT.
+
+    Args:
+        settings: what to do.
+        reload: reads the settings again; raises `InvalidSettings`.
+
+    Returns:
+        The exit status: 0 when asked to end, 1 when the prober failed.
+
+    Raises:
+        ExporterError: a listen address can't be had.
+    """
+    log.configure(settings.log.level, settings.log.format)
+    sockets = bind(settings.web.listen_address)
+    return asyncio.run(_Exporter(settings, reload, sockets).run())
+
+
+def demo(settings: Settings, reload: Callable[[], Settings]) -> int:
+    """Do the same against a simulated fail2ban, whose socket stands in for the one in the settings."""
+    with Demo() as simulated:
+
+        def with_demo(read: Settings) -> Settings:
+            fail2ban = read.fail2ban.model_copy(update={"socket": simulated.socket})
+            return read.model_copy(update={"fail2ban": fail2ban})
+
+        return serve(with_demo(settings), lambda: with_demo(reload()))
+
+
+def probe(settings: Settings) -> int:
+    """Probe once and print the status as JSON.
+
+    Returns:
+        The exit status: 0 online, 1 not online.
+    """
+    options = _options(settings)
+    client = Client(options.socket)
+    result = client.probe(options.timeout)
+    client.close()
+    now = time.monotonic()
+    health = reduce(Health.initial(options.timeout), ProbeEnded(result, at=now, timestamp=time.time()))
+    document = status_document(Snapshot(options, health, beat=now, probe=result))
+    sys.stdout.write(json.dumps(document, indent=2) + "\n")
+    return 0 if result.result is Result.SUCCESS else 1
+
+
+class _Exporter:
+    """One serving exporter, on the main thread's event loop."""
+
+    def __init__(self, settings: Settings, reload: Callable[[], Settings], sockets: Sequence[socket.socket]) -> None:
+        self._settings = settings
+        self._reload = reload
+        self._sockets = sockets
+        self._listen_address = settings.web.listen_address
+        self._log = structlog.get_logger()
+        self._own = OwnMetrics()
+        self._prober = Prober(_options(settings), Client, self._prober_failed)
+        self._exposition = Exposition(lambda: self._prober.snapshot, self._own.registry)
+        self._site = self._make_site()
+        self._stop = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._status = 0
+
+    async def run(self) -> int:
+        """Serve until told to stop; return the exit status."""
+        self._loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._loop.add_signal_handler(number, self._stop.set)
+        self._loop.add_signal_handler(signal.SIGHUP, self._reconfigure)
+        listening = [_shown_address(sock) for sock in self._sockets]
+        self._log.info("started", version=__version__, **effective(self._settings))
+        self._prober.start()
+        self._log.info("listening", addresses=listening, telemetry_path=self._settings.web.telemetry_path)
+        await serve_http(self._application, self._sockets, self._stop)
+        self._prober.stop()
+        self._log.info("stopped", status=self._status)
+        return self._status
+
+    async def _application(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._site(scope, receive, send)
+
+    def _make_site(self) -> ASGIApp:
+        path = self._settings.web.telemetry_path
+        return Site(lambda: self._prober.snapshot, self._exposition, path).application()
+
+    def _reconfigure(self) -> None:
+        """Read the settings again, as SIGHUP asks: all that can change does; if any is faulty, the old ones stay."""
+        try:
+            settings = self._reload()
+        except InvalidSettings as error:
+            self._own.reloaded(successfully=False)
+            self._log.error("reload_failed", faults=error.faults, settings="the old ones stay in force")
+            return
+        if settings.web.listen_address != self._listen_address:
+            self._log.warning("reload_incomplete", setting="web.listen-address", takes_effect="at the next start")
+        self._settings = settings
+        log.configure(settings.log.level, settings.log.format)
+        self._site = self._make_site()
+        self._prober.reconfigure(_options(settings))
+        self._own.reloaded(successfully=True)
+        self._log.info("reloaded", **effective(settings))
+
+    def _prober_failed(self, error: BaseException) -> None:
+        """End the process, from the prober's thread: frozen metrics that look alive are the worst that could be."""
+        self._status = 1
+        try:
+            self._log.error("prober_failed", exc_info=error, exit_status=1)
+        finally:
+            if self._loop is not None:
+                with suppress(RuntimeError):  # the loop has ended meanwhile, and the process with it
+                    self._loop.call_soon_threadsafe(self._stop.set)
+
+
+def _options(settings: Settings) -> ProbeOptions:
+    return ProbeOptions(
+        socket=str(settings.fail2ban.socket),
+        interval=settings.probe.interval,
+        timeout=settings.probe.timeout,
+        expected=settings.jails.expected,
+    )
+
+
+def _shown_address(sock: socket.socket) -> str:
+    host, port = sock.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

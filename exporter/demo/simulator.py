@@ -1,0 +1,134 @@
+"""The simulated server's process: ``python -m exporter.demo.simulator SOCKET SEED LIFE``."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from exporter.demo.wire import Address, WireServer, fault, good
+from exporter.demo.world import SimulatedJail, World, plan_end
+
+VERSION: Final = "1.1.1"
+HISTORY: Final = 3600.0
+"""Seconds of the simulated host's past that every life of the server begins with."""
+
+
+class SimulatedFail2ban:
+    """Answers commands as fail2ban 1.1.1 would that guards the simulated host. Any thread may ask."""
+
+    def __init__(self, world: World, clock: Callable[[], float], database: str | None = None) -> None:
+        """Take over a world.
+
+        Args:
+            world: the simulated host.
+            clock: seconds since the world's beginning.
+            database: the path that ``get dbfile`` answers.
+        """
+        self._world = world
+        self._clock = clock
+        self._database = database
+        self._lock = threading.Lock()
+
+    def answer(self, command: list[str]) -> bytes:
+        """Return the reply to a command."""
+        with self._lock:
+            self._world.advance(self._clock())
+            return self._answer(command)
+
+    def _answer(self, command: list[str]) -> bytes:  # noqa: PLR0911  # one return a command
+        jails = self._world.jails
+        match command:
+            case ["ping"]:
+                return good("pong")
+            case ["version"]:
+                return good(VERSION)
+            case ["status"]:
+                return good([("Number of jail", len(jails)), ("Jail list", ", ".join(sorted(jails)))])
+            case ["stats" | "statistic" | "statistics"]:
+                return good({name: _stats(jails[name]) for name in sorted(jails)})
+            case ["get", "dbfile"]:
+                return good(self._database)
+            case ["status" | "get", name, *_] if name not in jails:
+                return fault("fail2ban.exceptions", "UnknownJailException", name)
+            case ["status", name, *flavor]:
+                return good(_status(jails[name], short=flavor == ["short"]))
+            case ["get", name, what]:
+                return _property(jails[name], what)
+            case _:
+                return fault("builtins", "Exception", "Invalid command")
+
+
+def _stats(jail: SimulatedJail) -> list[object]:
+    return [jail.plan.backend, (len(jail.failing), jail.failures), (len(jail.banned), jail.bans)]
+
+
+def _status(jail: SimulatedJail, *, short: bool) -> list[object]:
+    watched = (
+        ("Journal matches", "_SYSTEMD_UNIT=sshd.service")
+        if jail.plan.backend == "systemd"
+        else ("File list", list(jail.plan.log_files))
+    )
+    found = [("Currently failed", len(jail.failing)), ("Total failed", jail.failures), watched]
+    acted: list[tuple[str, object]] = [("Currently banned", len(jail.banned)), ("Total banned", jail.bans)]
+    if not short:
+        acted.append(("Banned IP list", [Address(address) for address in jail.banned]))
+    return [("Filter", found), ("Actions", acted)]
+
+
+def _property(jail: SimulatedJail, name: str) -> bytes:
+    plan = jail.plan
+    match name:
+        case "bantime":
+            return good(plan.ban_time)
+        case "findtime":
+            return good(plan.find_time)
+        case "maxretry":
+            return good(plan.max_retries)
+        case "logpath":
+            return good(list(plan.log_files))
+        case "actions":
+            return good(["nftables-multiport"])
+        case _:
+            return fault("builtins", "Exception", "Invalid command (no get action or not yet implemented)")
+
+
+def run(path: Path, seed: int, life: int) -> None:
+    """Serve one life of the simulated server; ends the process, cleanly or not.
+
+    The parent holds the other end of standard input and lets go of it however it dies. That ends this process too, and
+    it takes away the folder that the parent made for it, since nobody else will.
+    """
+    beginning = time.monotonic() - HISTORY
+    world = World(seed)
+    world.advance(HISTORY)
+    world.restart()
+    database = path.with_name("fail2ban.sqlite3")
+    database.touch()
+    path.unlink(missing_ok=True)  # a crash leaves it behind
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit())
+    end = plan_end(seed, life)
+    server = WireServer(path, SimulatedFail2ban(world, lambda: time.monotonic() - beginning, str(database)).answer)
+    try:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        let_go, _, _ = select.select([sys.stdin], [], [], end.after)
+        if end.crashes and not let_go:
+            os.kill(os.getpid(), signal.SIGKILL)
+    finally:
+        server.remove()
+    if let_go:
+        database.unlink(missing_ok=True)
+        with suppress(OSError):  # somebody else's file is in it
+            path.parent.rmdir()
+
+
+if __name__ == "__main__":
+    run(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))

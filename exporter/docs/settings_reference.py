@@ -1,0 +1,83 @@
+"""The reference of the settings, generated from the code that it describes, as Markdown."""
+
+from __future__ import annotations
+
+from exporter import durations, sources
+from exporter.settings import KNOWN, Settings, effective
+
+_HEAD = """\
+# Configuration
+
+Each setting is a flag, an environment variable and a key in an optional TOML file. Flags win over the environment, the
+environment over the file, the file over the default. The names follow one rule: the environment variable is
+`{prefix}` and the flag in capitals, `.` as `__` and `-` as `_`; the key in the file is the flag without its
+dashes in front.
+
+"""
+
+_BODY = """
+A flag takes its value as `--flag value` or `--flag=value`. A repeatable flag may be given several times, or once with
+commas; in the file it may be an array, whose elements are taken as they are. Any other flag is given once.
+
+Durations: {duration}. The units are `d`, `h`, `m`, `s` and `ms`, largest first, each at most
+once. In the file a number is seconds.
+
+Everything is checked, and everything wrong is named at once: unknown flags, unknown keys in the file, unknown
+environment variables that start with `{prefix}` (those that Kubernetes sets for a Service called
+`fail2ban-exporter` aside), and every value, that of a lower source too where a higher one outranks it.
+`fail2ban-exporter check-config` does the check and nothing else; its exit status is 0 or 2.
+
+## File
+
+The file that `--config.file` names; relative paths are relative to the working directory. This one holds the defaults:
+
+```toml
+"""
+
+_TAIL = """\
+```
+
+## Reload
+
+SIGHUP reads flags, environment and file again. If anything is wrong, it is logged and the old settings stay. All of
+them change in the running process but `--web.listen-address`: the listening sockets stay until a restart.
+"""
+
+
+def configuration() -> str:
+    """Return the reference of every setting: names, default, meaning, file, precedence, reload."""
+    rows = [
+        "| flag | environment variable | key in the file | default | meaning | accepted |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for setting in KNOWN:
+        default = setting.text(setting.default)
+        key = "none" if setting.name == sources.CONFIG_FILE else f"`{setting.name}`"
+        repeatable = " (repeatable)" if setting.takes.repeatable else ""
+        cells = (
+            f"`{setting.flag}`{repeatable}",
+            f"`{setting.env}`",
+            key,
+            f"`{default}`" if default else "none",
+            setting.description,
+            setting.takes.accepted,
+        )
+        rows.append(f"| {' | '.join(cells)} |")
+    words = {"prefix": sources.ENV_PREFIX, "duration": durations.ACCEPTED}
+    return _HEAD.format(**words) + "\n".join(rows) + "\n" + _BODY.format(**words) + _example() + _TAIL
+
+
+def _example() -> str:
+    """Return a TOML file with every default, in tables as a person would write it."""
+    lines: list[str] = []
+    texts = effective(Settings())
+    for setting in KNOWN:
+        if setting.name == sources.CONFIG_FILE:
+            continue
+        table, _, key = setting.name.rpartition(".")
+        if f"[{table}]" not in lines:
+            lines += ["", f"[{table}]"]
+        text = texts[setting.name]
+        items = ", ".join(f'"{item}"' for item in text.split(",") if item)
+        lines.append(f"{key} = [{items}]" if setting.takes.repeatable else f'{key} = "{text}"')
+    return "\n".join(lines[1:]) + "\n"

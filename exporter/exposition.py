@@ -1,0 +1,141 @@
+"""Snapshot to bytes: rendered once for each snapshot and format, family by family, and served from there.
+
+The exporter's own metrics (``process_*``, ``python_*``) change on their own, so they are a second, small part that is
+rendered at most once a second and joined on.
+"""
+
+from __future__ import annotations
+
+import gzip
+import time
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from prometheus_client.core import Metric
+from prometheus_client.exposition import generate_latest
+from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
+
+from exporter.metrics import DEFINITIONS
+from exporter.negotiation import Format
+from exporter.snapshot import Snapshot
+
+OWN_MAX_AGE: Final = 1.0
+"""Seconds for which the exporter's own metrics are served again as they are."""
+_EOF: Final = b"# EOF\n"
+_GZIP_LEVEL: Final = 1  # a scrape is read once: a faster pass is worth more than the last tenth of its size
+
+
+class Collects(Protocol):
+    """A registry of the exporter's own metrics."""
+
+    def collect(self) -> Iterable[Metric]:
+        """Return the families with their present samples."""
+        ...
+
+
+class Exposition:
+    """Serves the latest snapshot as text. Belongs to the thread of the web server."""
+
+    def __init__(
+        self, snapshot: Callable[[], Snapshot], own: Collects, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Prepare.
+
+        Args:
+            snapshot: returns the latest snapshot.
+            own: the exporter's own metrics.
+            clock: monotonic seconds.
+        """
+        self._snapshot = snapshot
+        self._own = own
+        self._clock = clock
+        self._shown: tuple[Snapshot, bool] | None = None  # the snapshot that is rendered, and whether it was stale
+        self._of_fail2ban = _Rendered(list)
+        self._of_exporter = _Rendered(list)
+        self._exporter_rendered_at = float("-inf")
+        self._bodies: dict[tuple[Format, bool], bytes] = {}
+
+    def render(self, form: Format, *, compress: bool = False, names: Collection[str] = ()) -> bytes:
+        """Return the body of a scrape.
+
+        Args:
+            form: the format.
+            compress: whether to gzip it.
+            names: if not empty, only families that have a sample of such a name.
+        """
+        self._refresh()
+        if names:
+            body = self._join(form, frozenset(names))
+            return _gzip(body) if compress else body
+        key = (form, compress)
+        if key not in self._bodies:
+            self._bodies[key] = _gzip(self.render(form)) if compress else self._join(form)
+        return self._bodies[key]
+
+    def _refresh(self) -> None:
+        """Forget what was rendered of an older snapshot, or of the exporter's own metrics too long ago."""
+        now = self._clock()
+        latest = self._snapshot()
+        shown = (latest, now >= latest.stale_at())
+        if self._shown is None or self._shown[0] is not latest or self._shown[1] != shown[1]:
+            self._shown = shown
+            current = latest.as_of(now)
+            self._of_fail2ban = _Rendered(lambda: [definition.family(current) for definition in DEFINITIONS])
+            self._bodies.clear()
+        if now - self._exporter_rendered_at >= OWN_MAX_AGE:
+            self._exporter_rendered_at = now
+            self._of_exporter = _Rendered(lambda: list(self._own.collect()))
+            self._bodies.clear()
+
+    def _join(self, form: Format, names: frozenset[str] | None = None) -> bytes:
+        families = [*self._of_fail2ban.families(form), *self._of_exporter.families(form)]
+        texts = [family.text for family in families if names is None or family.names & names]
+        return b"".join([*texts, _EOF] if form.is_openmetrics else texts)
+
+
+@dataclass(frozen=True, slots=True)
+class _Family:
+    names: frozenset[str]
+    """Its own name and those of its samples: what ``name[]`` may ask for."""
+    text: bytes
+
+
+class _Rendered:
+    """The families of one source at one time, collected when they are first asked for, rendered once a format."""
+
+    def __init__(self, collect: Callable[[], list[Metric]]) -> None:
+        self._collect = collect
+        self._metrics: list[Metric] | None = None
+        self._by_syntax: dict[bool, list[_Family]] = {}
+
+    def families(self, form: Format) -> list[_Family]:
+        if self._metrics is None:
+            # Comment lines of a family without a sample would say nothing.
+            self._metrics = [metric for metric in self._collect() if metric.samples]
+        if form.is_openmetrics not in self._by_syntax:
+            self._by_syntax[form.is_openmetrics] = [_render(metric, form) for metric in self._metrics]
+        return self._by_syntax[form.is_openmetrics]
+
+
+@dataclass(frozen=True, slots=True)
+class _Single:
+    """A registry of one family, which is what the library renders."""
+
+    metric: Metric
+
+    def collect(self) -> list[Metric]:
+        return [self.metric]
+
+
+def _render(metric: Metric, form: Format) -> _Family:
+    names = frozenset({metric.name, *(sample.name for sample in metric.samples)})
+    registry: Any = _Single(metric)
+    if form.is_openmetrics:
+        text: bytes = generate_openmetrics(registry)  # type: ignore[no-untyped-call]  # the library's
+        return _Family(names, text.removesuffix(_EOF))
+    return _Family(names, generate_latest(registry))
+
+
+def _gzip(body: bytes) -> bytes:
+    return gzip.compress(body, _GZIP_LEVEL, mtime=0)

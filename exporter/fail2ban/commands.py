@@ -1,0 +1,57 @@
+"""The commands that may be sent to fail2ban. Whoever can write to its socket is root, so nothing else ever is.
+
+Exact shapes are allowed, not verbs: ``status JAIL cymru`` would make the server do DNS look-ups, and an unknown
+property is an error in fail2ban's own log.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+_BARE: Final = frozenset({("ping",), ("version",), ("status",), ("stats",), ("get", "dbfile")})
+_JAIL_PROPERTIES: Final = frozenset({"bantime", "findtime", "maxretry", "logpath", "actions"})
+_MARK: Final = "<F2B_"
+"""How the marks begin that end a request or close a connection."""
+
+PING: Final = ["ping"]
+VERSION: Final = ["version"]
+STATUS: Final = ["status"]
+STATS: Final = ["stats"]
+DATABASE_FILE: Final = ["get", "dbfile"]
+
+
+def status_of(jail: str) -> list[str]:
+    """Ask for a jail's counts, log files and every banned address."""
+    return ["status", jail]
+
+
+def short_status_of(jail: str) -> list[str]:
+    """Ask for the same without the addresses; known to fail2ban 0.11 and later."""
+    return ["status", jail, "short"]
+
+
+def property_of(jail: str, name: str) -> list[str]:
+    """Ask for one of ``bantime``, ``findtime``, ``maxretry``, ``logpath``, ``actions``."""
+    return ["get", jail, name]
+
+
+def can_be_asked_for(jail: str) -> bool:
+    """Tell whether a jail of this name can be named in a request.
+
+    Some versions take ``--all`` for an option, and a name that holds the mark between two requests would end its
+    request early: what follows in the name would be a request of its own, and no longer one of these.
+    """
+    return not jail.startswith("--") and _MARK not in jail
+
+
+def is_read_only(command: list[str]) -> bool:
+    """Tell whether the command is one of those that only read."""
+    if not all(type(word) is str for word in command):
+        return False
+    match command:
+        case ["status", jail] | ["status", jail, "short"]:
+            return can_be_asked_for(jail)
+        case ["get", jail, name]:
+            return can_be_asked_for(jail) and name in _JAIL_PROPERTIES
+        case _:
+            return tuple(command) in _BARE

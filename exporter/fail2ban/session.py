@@ -1,0 +1,136 @@
+"""A connection to one server process, with all that is known of that process as long as the connection lasts."""
+
+from __future__ import annotations
+
+import select
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from exporter.fail2ban import commands, jail_settings
+from exporter.fail2ban.connection import Connection
+from exporter.fail2ban.deadline import Deadline
+from exporter.fail2ban.dialects import Dialect, JailCounts, for_version
+from exporter.fail2ban.failures import ProbeError
+from exporter.fail2ban.jail_settings import SettingsRead
+from exporter.fail2ban.process import ServerProcess
+from exporter.fail2ban.replies import answer, printable, word
+from exporter.fail2ban.traces import SocketTraces
+from exporter.model import Jail, Server
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A complete answer of a server."""
+
+    server: Server
+    jail_count: int
+    jails: tuple[Jail, ...]
+    database_bytes: int | None
+
+
+class Session:
+    """A held connection and the server behind it. Used by the prober's thread alone."""
+
+    def __init__(self, path: str, deadline: Deadline, clock: Callable[[], float]) -> None:
+        """Connect to the socket at `path`.
+
+        Raises:
+            ProbeError: as `Connection` does.
+        """
+        self._clock = clock
+        self._connection = Connection(path, deadline)
+        self.process = ServerProcess(self._connection.socket)
+        self.traces = SocketTraces.look(path)
+        self.identity = self.process.identity or f"socket:{self.traces.socket}"
+        self.is_usable = True
+        self.is_known = self.process.has_ended() is False
+        """Whether the end of this session can be that of a server: its process was seen alive, or it has answered.
+
+        A dying process closes its listening socket last: a connection made in that moment reaches nobody.
+        """
+        self._version: str | None = None
+        self._settings: SettingsRead | None = None
+
+    def ask(self, deadline: Deadline) -> Answer:
+        """Ask for everything that a probe wants.
+
+        Raises:
+            ProbeError: the answer was not complete in time; the session can then only be watched for its end.
+        """
+        try:
+            return self._answer(deadline)
+        except ProbeError:
+            self.is_usable = False
+            raise
+
+    def _answer(self, deadline: Deadline) -> Answer:
+        # A process can't change its version, so one question a connection is enough.
+        if self._version is None:
+            self._version = word(answer(self._connection.ask(commands.VERSION, deadline)))
+        self.is_known = True
+        dialect = for_version(self._version)
+        roster = dialect.ask(self._connection, deadline)
+        settings = self._current_settings(dialect, roster.jails, deadline)
+        return Answer(
+            server=Server(
+                version=printable(self._version),
+                identity=self.identity,
+                pid=self.process.pid,
+                start_time=self.process.start_time,
+                usage=self.process.usage(),
+            ),
+            jail_count=roster.count,
+            jails=_sorted(_jail(jail, settings) for jail in roster.jails),
+            database_bytes=jail_settings.database_bytes(settings.database),
+        )
+
+    def _current_settings(self, dialect: Dialect, jails: tuple[JailCounts, ...], deadline: Deadline) -> SettingsRead:
+        now = self._clock()
+        if self._settings is None or not self._settings.is_current(jails, now):
+            self._settings = jail_settings.read(self._connection, dialect, jails, deadline, now)
+        return self._settings
+
+    def has_ended(self) -> bool:
+        """Tell whether the connection or the process behind it has ended."""
+        if self._connection.has_ended() or self.process.has_ended():
+            return True
+        if self._connection.has_stray_bytes():
+            self.is_usable = False
+        return False
+
+    def watched(self) -> list[tuple[int, int]]:
+        """Return descriptors and poll events that become ready when the server ends."""
+        # Late replies to a request that was given up make the connection readable and mean nothing.
+        events = select.POLLRDHUP | (select.POLLIN if self.is_usable else 0)
+        process = self.process.fileno()
+        return [(self._connection.fileno(), events)] + ([] if process is None else [(process, select.POLLIN)])
+
+    def disconnect(self) -> None:
+        """Close the connection and keep the hold on the process."""
+        self._connection.close()
+        self.is_usable = False
+
+    def close(self) -> None:
+        """Close the connection and let go of the process."""
+        self.disconnect()
+        self.process.close()
+
+
+def _sorted(jails: Iterable[Jail]) -> tuple[Jail, ...]:
+    """Return the jails by name, each name once: two that fail2ban tells apart may be printed alike."""
+    by_name = {jail.name: jail for jail in jails}
+    return tuple(by_name[name] for name in sorted(by_name))
+
+
+def _jail(counts: JailCounts, settings: SettingsRead) -> Jail:
+    log_files = settings.log_files.get(counts.name) if counts.log_files is None else counts.log_files
+    return Jail(
+        name=printable(counts.name),
+        failed=counts.failed,
+        failures=counts.failures,
+        banned=counts.banned,
+        bans=counts.bans,
+        backend=None if counts.backend is None else printable(counts.backend),
+        log_files=log_files,
+        settings=settings.settings[counts.name],
+    )

@@ -1,0 +1,61 @@
+"""The one place where events become health."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Final, TypeVar, assert_never
+
+from exporter.health.events import Event, ProbeEnded, ServerExited
+from exporter.health.state import Health
+from exporter.model import Result, State
+
+STATE_OF: Final = {
+    Result.SUCCESS: State.ONLINE,
+    Result.TIMEOUT: State.UNRESPONSIVE,
+    Result.PROTOCOL_ERROR: State.UNRESPONSIVE,
+    Result.SERVER_ERROR: State.UNRESPONSIVE,
+    Result.SOCKET_MISSING: State.OFFLINE,
+    Result.CONNECTION_REFUSED: State.OFFLINE,
+    Result.PERMISSION_DENIED: State.INACCESSIBLE,
+}
+
+_Key = TypeVar("_Key")
+
+
+def reduce(health: Health, event: Event) -> Health:
+    """Return the health after the event. Pure: the same arguments always give the same result."""
+    match event:
+        case ProbeEnded():
+            return _after_probe(health, event)
+        case ServerExited(kind=kind):
+            return replace(health, exits=_one_more(health.exits, kind))
+        case _:
+            assert_never(event)
+
+
+def _after_probe(health: Health, event: ProbeEnded) -> Health:
+    probe = event.probe
+    succeeded = probe.result is Result.SUCCESS
+    state = STATE_OF[probe.result]
+    changed = state is not health.state
+    identity = health.server_identity if probe.server is None else probe.server.identity
+    restarted = health.server_identity is not None and identity != health.server_identity
+    return replace(
+        health,
+        state=state,
+        reason=probe.reason,
+        changed_at=event.at if changed else health.changed_at,
+        since=event.timestamp if changed else health.since,
+        probes=_one_more(health.probes, probe.result),
+        consecutive_failures=0 if succeeded else health.consecutive_failures + 1,
+        last_probe=event.timestamp,
+        last_success=event.timestamp if succeeded else health.last_success,
+        durations=health.durations.observe(probe.duration),
+        restarts=health.restarts + restarted,
+        server_identity=identity,
+    )
+
+
+def _one_more(counts: Mapping[_Key, int], key: _Key) -> Mapping[_Key, int]:
+    return {**counts, key: counts[key] + 1}

@@ -1,0 +1,47 @@
+"""What is known about fail2ban's health, from all events so far."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from exporter.health.histogram import Histogram
+from exporter.model import ExitKind, Result, State
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """The health of the guard. Timestamps are UTC epoch seconds, durations seconds."""
+
+    durations: Histogram
+    state: State = State.UNKNOWN
+    reason: str = "no probe has ended yet"
+    """For people: why the state is what it is."""
+    changed_at: float | None = None
+    """Monotonic seconds at which the state became what it is."""
+    since: float | None = None
+    """The same, as a timestamp."""
+    probes: Mapping[Result, int] = field(default_factory=lambda: dict.fromkeys(Result, 0))
+    consecutive_failures: int = 0
+    last_probe: float | None = None
+    last_success: float | None = None
+    exits: Mapping[ExitKind, int] = field(default_factory=lambda: dict.fromkeys(ExitKind, 0))
+    restarts: int = 0
+    server_identity: str | None = None
+    """The server process seen last."""
+
+    @classmethod
+    def initial(cls, timeout: float) -> Health:
+        """Return what is known before the first event."""
+        return cls(durations=Histogram.up_to(timeout))
+
+    def of_another_server(self) -> Health:
+        """Return what still holds when another server is asked from now on: counters and timestamps."""
+        return replace(
+            self,
+            state=State.UNKNOWN,
+            reason="no probe of this server has ended yet",
+            changed_at=None,
+            since=None,
+            server_identity=None,
+        )

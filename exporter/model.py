@@ -1,0 +1,117 @@
+"""What one probe of fail2ban found: the facts that travel from the client to the metrics.
+
+Everything here is frozen and free of I/O. Durations are seconds, sizes bytes, timestamps UTC epoch seconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Result(StrEnum):
+    """How a probe ended; the closed label set of ``fail2ban_probes_total``."""
+
+    SUCCESS = "success"
+    TIMEOUT = "timeout"
+    SOCKET_MISSING = "socket_missing"
+    CONNECTION_REFUSED = "connection_refused"
+    PERMISSION_DENIED = "permission_denied"
+    PROTOCOL_ERROR = "protocol_error"
+    SERVER_ERROR = "server_error"
+
+
+class State(StrEnum):
+    """What is known of fail2ban; the closed set of ``fail2ban_state``."""
+
+    UNKNOWN = "unknown"
+    """No probe has ended yet, or the latest is too old to speak for the present."""
+    ONLINE = "online"
+    """The latest probe got a complete answer."""
+    UNRESPONSIVE = "unresponsive"
+    """It runs or accepts, and gave no valid answer in time."""
+    OFFLINE = "offline"
+    """Nothing listens."""
+    INACCESSIBLE = "inaccessible"
+    """The exporter may not open the socket: says nothing about fail2ban."""
+
+
+class ExitKind(StrEnum):
+    """How the server's process ended; the closed label set of ``fail2ban_server_exits_total``."""
+
+    CLEAN = "clean"
+    CRASH = "crash"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class JailSettings:
+    """A jail's settings in force; what is not known is None."""
+
+    ban_time: float | None
+    """Seconds; ``inf`` for permanent bans (a negative time on fail2ban's side)."""
+    find_time: float | None
+    max_retries: int | None
+    actions: int | None
+    """How many actions the jail has; with none it bans nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Jail:
+    """A running jail's counts at the time of the probe."""
+
+    name: str
+    """Always valid Unicode: what UTF-8 can't carry is shown as ``\\udcXX``."""
+    failed: int
+    """Addresses with failures inside the find time."""
+    failures: int
+    """Failures since the jail was started."""
+    banned: int
+    """Addresses banned now."""
+    bans: int
+    """Bans since the jail was started, as fail2ban counts them: restored ones included."""
+    backend: str | None = None
+    log_files: tuple[str, ...] | None = None
+    """None for a journal-backed jail, or where it is not known."""
+    settings: JailSettings | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessUsage:
+    """What the fail2ban process uses, read from ``/proc``."""
+
+    cpu_seconds: float
+    resident_bytes: int
+    virtual_bytes: int
+    open_fds: int | None
+    """None where the kernel lets only the owner look."""
+    max_fds: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """The fail2ban server that answered."""
+
+    version: str
+    identity: str
+    """Opaque and equal for as long as the same process serves the socket."""
+    pid: int | None = None
+    start_time: float | None = None
+    usage: ProcessUsage | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One probe, from connect to the last reply."""
+
+    result: Result
+    reason: str
+    """For people: what happened, and for a failure what to do about it."""
+    duration: float
+    server: Server | None = None
+    jail_count: int | None = None
+    """Running jails; None unless the probe succeeded."""
+    jails: tuple[Jail, ...] = ()
+    """Sorted by name; may be shorter than `jail_count` where fail2ban's list of names is ambiguous."""
+    database_bytes: int | None = None
+    """Size of fail2ban's database file; None without a database or where it can't be seen."""

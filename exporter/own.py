@@ -1,0 +1,41 @@
+"""The exporter's metrics about itself: its build, its process, its reloads."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Gauge, GCCollector, Info, PlatformCollector, ProcessCollector
+
+from exporter import __version__
+
+
+class OwnMetrics:
+    """A registry of its own, so that nothing is global. May be set and collected from any thread."""
+
+    def __init__(self, wall: Callable[[], float] = time.time) -> None:
+        self._wall = wall
+        self.registry = CollectorRegistry()
+        build = Info("fail2ban_exporter_build", "The exporter's version, and Python's.", registry=self.registry)
+        build.info({"version": __version__, "python": platform.python_version()})
+        self._reload_successful = Gauge(
+            "fail2ban_exporter_config_last_reload_successful",
+            "Whether the latest attempt to read the settings succeeded.",
+            registry=self.registry,
+        )
+        self._reload_time = Gauge(
+            "fail2ban_exporter_config_last_reload_success_timestamp_seconds",
+            "When the settings were last read successfully, in seconds since the epoch.",
+            registry=self.registry,
+        )
+        self.reloaded(successfully=True)
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+        GCCollector(registry=self.registry)
+
+    def reloaded(self, *, successfully: bool) -> None:
+        """Note that the settings were read again, or could not be."""
+        self._reload_successful.set(successfully)
+        if successfully:
+            self._reload_time.set(self._wall())

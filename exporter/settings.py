@@ -1,0 +1,192 @@
+"""Every setting with its meaning, and the one way to load them: flags over environment over file over default."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+
+from exporter import sources, values
+from exporter.addresses import ListenAddress
+from exporter.errors import ExporterError
+from exporter.sources import Given, Setting, Takes
+
+LogLevel = Literal["debug", "info", "warning", "error"]
+LogFormat = Literal["auto", "logfmt", "json", "console"]
+
+
+class InvalidSettings(ExporterError):  # noqa: N818 - it says what is wrong, as the program's users read it
+    """The settings given can't be used."""
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        super().__init__("invalid settings: " + " | ".join(faults))
+        self.faults = tuple(faults)
+        """One line each: the setting, the value, where it came from, what is accepted."""
+
+
+class _Group(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Fail2ban(_Group):
+    """How to reach fail2ban."""
+
+    socket: Annotated[Path, values.unix_socket()] = Field(
+        default=Path("/var/run/fail2ban/fail2ban.sock"), description="The UNIX socket of the fail2ban server to watch."
+    )
+
+
+class Probe(_Group):
+    """When to probe."""
+
+    interval: Annotated[float, values.between(0, 86400, "; 0 means back to back")] = Field(
+        default=30.0, description="Time between probes. The end of the server is seen at once, whatever the interval."
+    )
+    timeout: Annotated[float, values.between(0.01, 600)] = Field(
+        default=10.0, description="Deadline for one whole probe: connect, every request, every reply."
+    )
+
+
+class Jails(_Group):
+    """What is known about jails beforehand."""
+
+    expected: Annotated[tuple[str, ...], values.jails()] = Field(
+        default=(), description="Jails that must run: one that does not is reported as down."
+    )
+
+
+class Web(_Group):
+    """Where to serve."""
+
+    listen_address: Annotated[tuple[ListenAddress, ...], values.addresses()] = Field(
+        default=(ListenAddress("", 9191),),
+        description="Addresses to serve HTTP on; without a host, all of the machine's.",
+    )
+    telemetry_path: Annotated[str, values.route()] = Field(
+        default="/metrics", description="Path under which the metrics are served."
+    )
+
+
+class Log(_Group):
+    """What to log on standard error."""
+
+    level: Annotated[LogLevel, values.choice(get_args(LogLevel))] = Field(
+        default="info", description="Lowest level that is logged; debug adds tracebacks to errors."
+    )
+    format: Annotated[LogFormat, values.choice(get_args(LogFormat))] = Field(
+        default="auto", description="Form of a line; auto is console on a terminal, else logfmt."
+    )
+
+
+class Config(_Group):
+    """Where else settings come from."""
+
+    file: Annotated[Path | None, values.file("a readable TOML file")] = Field(
+        default=None, description="TOML file with settings, its keys spelt as the flags are."
+    )
+
+
+# What load() read, handed to the one model that pydantic-settings builds of it.
+_sources: ContextVar[tuple[PydanticBaseSettingsSource, ...]] = ContextVar("_sources", default=())
+
+
+class Settings(BaseSettings):
+    """The settings in force; ``Settings()`` is the defaults, whatever the process's environment holds."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="forbid")
+
+    fail2ban: Fail2ban = Fail2ban()
+    probe: Probe = Probe()
+    jails: Jails = Jails()
+    web: Web = Web()
+    log: Log = Log()
+    config: Config = Config()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Put what `load` read in the place of the library's own sources, which hide faults behind one another."""
+        del settings_cls, env_settings, dotenv_settings, file_secret_settings
+        return (init_settings, *_sources.get())
+
+
+def _settings_of(model: type[BaseModel], path: tuple[str, ...] = ()) -> Iterator[Setting]:
+    for name, field in model.model_fields.items():
+        takes = next((entry for entry in field.metadata if isinstance(entry, Takes)), None)
+        if takes is not None:
+            yield Setting((*path, name), field.description or "", field.default, takes)
+        elif isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from _settings_of(field.annotation, (*path, name))
+
+
+KNOWN = tuple(_settings_of(Settings))
+"""Every setting, in the order of the reference."""
+
+
+def load(argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
+    """Read the settings from flags, environment and the file that ``--config.file`` names.
+
+    It keeps nothing between calls: to reload, call it again. Every value is checked, that of a lower source too where
+    a higher one outranks it, so that a fault is found before the day when it counts.
+
+    Args:
+        argv: The flags, without the program's name and the command.
+        environ: The process's environment.
+
+    Raises:
+        InvalidSettings: With every fault of all three sources.
+    """
+    flags = sources.from_flags(argv, KNOWN)
+    environment = sources.from_environment(environ, KNOWN)
+    file = _from_file([*flags.given, *environment.given])
+    faults: list[str] = []
+    for given, own in (flags, environment, file):
+        faults += own
+        faults += [fault for entry in given if (fault := entry.check())]
+    if faults:
+        raise InvalidSettings(faults)
+    token = _sources.set(
+        tuple(InitSettingsSource(Settings, sources.nested(given)) for given, _ in (flags, environment, file))
+    )
+    try:
+        return Settings()
+    finally:
+        _sources.reset(token)
+
+
+def effective(settings: Settings) -> dict[str, str]:
+    """Return every setting in force as text, by its name (the flag without dashes); secrets are hidden."""
+    return {setting.name: setting.text(value_of(settings, setting)) for setting in KNOWN}
+
+
+def value_of(settings: Settings, setting: Setting) -> Any:
+    """Return one setting's value."""
+    value: Any = settings
+    for part in setting.path:
+        value = getattr(value, part)
+    return value
+
+
+def _from_file(outranking: Sequence[Given]) -> sources.Reading:
+    """Read the file that the first of the sources above it names, if one does."""
+    for given in outranking:
+        if given.setting.name != sources.CONFIG_FILE or given.check():
+            continue
+        path = given.setting.takes.parse(given.value)
+        if path is None:
+            break
+        try:
+            return sources.from_file(path, KNOWN)
+        except ValueError as error:
+            return sources.Reading([], [given.fault(error)])
+    return sources.Reading([], [])

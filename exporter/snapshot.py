@@ -1,0 +1,68 @@
+"""What the prober publishes and everybody else reads: one frozen value, replaced whole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from exporter.health import Health
+from exporter.model import Probe, State
+
+STALE_INTERVALS = 3
+"""A prober that has not beaten for this many intervals plus the timeout speaks for the present no more."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeOptions:
+    """The settings that the prober works by, all of which a reload may change."""
+
+    socket: str
+    interval: float
+    """Seconds from the start of one probe to that of the next; 0 means back to back."""
+    timeout: float
+    """Seconds that one whole probe may take."""
+    expected: tuple[str, ...] = ()
+    """Jails that must run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The latest probe's figures and what they mean."""
+
+    options: ProbeOptions
+    health: Health
+    beat: float
+    """Monotonic seconds at which the prober published it."""
+    probe: Probe | None = None
+    """The latest probe; None before the first, and in a stale snapshot."""
+
+    def stale_at(self) -> float:
+        """Return the monotonic seconds from which this snapshot is too old to be served as live."""
+        return self.beat + STALE_INTERVALS * self.options.interval + self.options.timeout
+
+    def as_of(self, now: float) -> Snapshot:
+        """Return this snapshot, or if it is stale at the monotonic time `now`, what of it still holds.
+
+        That is its counters and timestamps. The state is unknown then, since when too, and no figure of fail2ban is
+        shown.
+        """
+        if now < self.stale_at():
+            return self
+        reason = f"the exporter has not probed for {now - self.beat:.0f} s: its figures are too old to be shown"
+        health = replace(self.health, state=State.UNKNOWN, reason=reason, changed_at=None, since=None)
+        return replace(self, health=health, probe=None)
+
+    def missing_jails(self) -> tuple[str, ...]:
+        """Return the expected jails that do not run, sorted; empty where that is not known.
+
+        Offline none runs. Where fail2ban's list of names is ambiguous, a jail that was not told may run all the same.
+        """
+        if self.health.state not in (State.ONLINE, State.OFFLINE) or self.untold_jails():
+            return ()
+        running = set() if self.probe is None else {jail.name for jail in self.probe.jails}
+        return tuple(sorted(set(self.options.expected) - running))
+
+    def untold_jails(self) -> int:
+        """Return how many jails run of which no more is known, not even their names."""
+        if self.probe is None or self.probe.jail_count is None:
+            return 0
+        return self.probe.jail_count - len(self.probe.jails)

@@ -1,0 +1,78 @@
+"""What clients may use up: connections, time, bytes."""
+
+from __future__ import annotations
+
+import resource
+from dataclasses import dataclass, replace
+
+_OTHER_DESCRIPTORS = 64
+"""Kept free for all that is not an HTTP connection: listening sockets, fail2ban's socket, files, the event loop."""
+
+_TURNS_FOR_AN_ANSWER = 16
+"""Of the event loop; in fact four or five."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds for the HTTP server.
+
+    A new connection costs a few hundred bytes, and what it has sent, until its first request is there; a served one
+    some 15 KB, and up to a piece of its answer. So each kind has a number of its own, and silent and dripping clients
+    never push out a Prometheus that keeps its connection between scrapes.
+
+    Attributes:
+        arrivals: Connections, at most, that have not sent their first request yet. Past that, the one that has waited
+            longest is dropped.
+        connections: Connections, at most, that have. Past that, the one that has waited longest without a request in
+            progress is dropped.
+        request_seconds: For a whole request, head and body, from the connection or from the request's first byte.
+        answer_seconds: For a client to take its whole answer, from when the kernel's buffer for it is full.
+        keep_alive_seconds: How long a connection may be idle between two requests. Longer than the usual scrape
+            intervals, so that Prometheus keeps its connection.
+        shutdown_seconds: For answers in progress when the server is told to stop.
+        head_bytes: The request line and all headers together.
+        body_bytes: The body; the longest that any route reads is a few hundred bytes.
+        piece_bytes: An answer goes to its connection in pieces of this size, each when the kernel has taken the one
+            before, so that a client who doesn't read costs one piece and not a copy of the answer.
+        send_buffer_bytes: What the kernel keeps for a client who does not read (it doubles the figure). Left to
+            itself it takes megabytes a connection, which count against the memory limit of the service.
+        receive_buffer_bytes: What the kernel keeps of a request that was not read yet, and so how much is read at once.
+        turn: Connections accepted, and first requests begun, before others are served again.
+    """
+
+    arrivals: int = 512
+    connections: int = 256
+    request_seconds: float = 5.0
+    answer_seconds: float = 20.0
+    keep_alive_seconds: float = 90.0
+    shutdown_seconds: float = 1.0
+    head_bytes: int = 16 * 1024
+    body_bytes: int = 8 * 1024
+    piece_bytes: int = 8 * 1024
+    send_buffer_bytes: int = 32 * 1024
+    receive_buffer_bytes: int = 16 * 1024
+    turn: int = 16
+
+    def within(self, descriptors: int) -> Limits:
+        """The same limits with no more connections than fit into this many file descriptors; one of each at least.
+
+        The descriptors of dropped connections are free a turn of the event loop later, so a turn's worth is left over.
+        It takes some turns from a request to its answer: as many requests as are begun meanwhile must find room.
+        """
+        room = descriptors - self.turn - _OTHER_DESCRIPTORS
+        wanted = self.arrivals + self.connections
+        if wanted <= room:
+            return self
+        connections = max(1, self.connections * room // wanted)
+        return replace(
+            self,
+            arrivals=max(1, self.arrivals * room // wanted),
+            connections=connections,
+            turn=max(1, min(self.turn, connections // _TURNS_FOR_AN_ANSWER)),
+        )
+
+
+def descriptor_limit() -> int:
+    """How many file descriptors this process may have open (the soft RLIMIT_NOFILE)."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return 1 << 30 if soft == resource.RLIM_INFINITY else soft

@@ -1,0 +1,159 @@
+"""The exporter as its users run it: a process of its own, on a free port of loopback."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.waiting import DEADLINE, wait_until
+
+_LISTENING = re.compile(r"event=listening addresses=127\.0\.0\.1:(\d+)")
+
+Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
+
+
+class ExporterProgram:
+    """``python -m exporter`` with flags; ended with its block, whatever happened in it."""
+
+    def __init__(self, *flags: str, command: str = "", log: Path) -> None:
+        self.log_path = log
+        started = time.monotonic()
+        words = [command] if command else []
+        with log.open("wb") as output:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "exporter", *words, "--web.listen-address=127.0.0.1:0", *flags],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env={name: value for name, value in os.environ.items() if not name.startswith("FAIL2BAN_EXPORTER_")},
+            )
+        # Reaped at once, so that its exit status and its end can be waited for.
+        threading.Thread(target=self._process.wait, daemon=True).start()
+        try:
+            wait_until(lambda: self.port != 0, lambda: f"the exporter listens: {self.log()}")
+            self.first_answer: str = self.get("/metrics").body
+        except BaseException:
+            self._process.kill()
+            raise
+        self.seconds_to_first_answer = time.monotonic() - started
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.wait()
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._process.pid
+
+    @property
+    def port(self) -> int:
+        """The port, 0 until it listens."""
+        found = _LISTENING.search(self.log())
+        if found is None and self._process.poll() is not None:
+            raise AssertionError(f"the exporter ended with {self._process.returncode}: {self.log()}")
+        return 0 if found is None else int(found.group(1))
+
+    def log(self) -> str:
+        """Everything that it has printed."""
+        return self.log_path.read_text(encoding="utf-8")
+
+    def events(self, name: str) -> list[str]:
+        """The log lines of one event."""
+        return [line for line in self.log().splitlines() if f" event={name}" in line]
+
+    def get(self, path: str, headers: dict[str, str] | None = None) -> "Answer":
+        """GET a path."""
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", headers=headers or {})
+        try:
+            with urllib.request.urlopen(request, timeout=DEADLINE) as response:  # noqa: S310
+                return Answer(response.status, response.read().decode(), dict(response.headers))
+        except urllib.error.HTTPError as error:
+            with error:
+                return Answer(error.code, error.read().decode(), dict(error.headers))
+
+    def status(self) -> dict[str, Any]:
+        """The status document."""
+        document: dict[str, Any] = json.loads(self.get("/api/v1/status").body)
+        return document
+
+    def scrape(self) -> Samples:
+        """All samples of one scrape, by name and sorted labels."""
+        return parse(self.get("/metrics").body)
+
+    def value(self, name: str, **labels: str) -> float | None:
+        """One sample's value, None where there is none."""
+        return self.scrape().get(key(name, **labels))
+
+    def wait_for(self, name: str, value: float | None, seconds: float = DEADLINE, **labels: str) -> float:
+        """Wait until a sample has a value (None: until it is gone); return how many seconds that took."""
+        started = time.monotonic()
+        wait_until(
+            lambda: self.value(name, **labels) == value,
+            lambda: f"{name}{labels} is {value}, not {self.value(name, **labels)}: {self.log()}",
+            seconds,
+        )
+        return time.monotonic() - started
+
+    def wait_state(self, state: str, seconds: float = DEADLINE) -> float:
+        """Wait until fail2ban is in a state; return how many seconds that took."""
+        return self.wait_for("fail2ban_state", 1, seconds, fail2ban_state=state)
+
+    def hang_up(self) -> None:
+        """Tell it to read its settings again."""
+        os.kill(self.pid, signal.SIGHUP)
+
+    def stop(self) -> tuple[int, float]:
+        """Send SIGTERM; return the exit status and how many seconds the end took."""
+        started = time.monotonic()
+        os.kill(self.pid, signal.SIGTERM)
+        return self.wait_end(), time.monotonic() - started
+
+    def wait_end(self) -> int:
+        """Wait for the end; return the exit status."""
+        return self._process.wait(DEADLINE)
+
+    def resident_bytes(self) -> int:
+        """Resident memory."""
+        status = Path(f"/proc/{self.pid}/status").read_text(encoding="utf-8")
+        return int(status.split("VmRSS:")[1].split()[0]) * 1024
+
+
+class Answer:
+    """An HTTP answer."""
+
+    def __init__(self, status: int, body: str, headers: dict[str, str]) -> None:
+        self.status = status
+        self.body = body
+        self.headers = headers
+
+
+def parse(text: str) -> Samples:
+    """All samples of an exposition, by name and sorted labels."""
+    return {
+        key(sample.name, **sample.labels): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def key(name: str, **labels: str) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """The key of a sample in `Samples`."""
+    return name, tuple(sorted(labels.items()))

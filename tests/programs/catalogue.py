@@ -1,0 +1,64 @@
+"""Which programs the tests run, and which Debian package and suite each comes from.
+
+A later test that wants another program adds a line to `CATALOGUE` and, if tests should call it by a name of its own, a
+function to `tests.programs`.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Program:
+    """A program unpacked from a Debian package, as it is, without installing the package.
+
+    Attributes:
+        name: What tests ask for; also the folder it is unpacked to.
+        package: The Debian package.
+        version: The start of the package's upstream version that will do.
+        suites: Debian suites to look in, best first. Each version comes from a suite of its own whatever Debian the
+            machine runs, so the same four servers are tested everywhere.
+        proof: Paths inside the package without which it is no use.
+    """
+
+    name: str
+    package: str
+    version: str
+    suites: tuple[str, ...]
+    proof: tuple[str, ...]
+
+
+FAIL2BAN_SUITES = {
+    "0.11.2": ("bullseye",),
+    "1.0.2": ("bookworm",),
+    "1.1.0": ("trixie",),
+    # forky is the suite that gets what sid had
+    "1.1.1": ("sid", "forky"),
+}
+FAIL2BAN_VERSIONS = tuple(FAIL2BAN_SUITES)
+
+CATALOGUE: dict[str, Program] = {
+    program.name: program
+    for program in (
+        *(
+            Program(
+                name=f"fail2ban-{version}",
+                package="fail2ban",
+                version=version,
+                suites=suites,
+                proof=(
+                    "usr/bin/fail2ban-server",
+                    "usr/bin/fail2ban-client",
+                    "usr/lib/python3/dist-packages/fail2ban/server/server.py",
+                ),
+            )
+            for version, suites in FAIL2BAN_SUITES.items()
+        ),
+        Program(
+            name="promtool",
+            package="promtool",
+            version="2.53",
+            suites=("trixie",),
+            proof=("usr/bin/promtool",),
+        ),
+    )
+}

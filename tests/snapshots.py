@@ -1,0 +1,93 @@
+"""Probes and snapshots to test with: those of a fail2ban in good health, changed by keyword."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+from exporter.health import Health, ProbeEnded, reduce
+from exporter.model import Jail, JailSettings, Probe, ProcessUsage, Result, Server
+from exporter.snapshot import ProbeOptions, Snapshot
+
+TIMESTAMP: Final = 1_700_000_000.0
+"""When the probes of `snapshot` ended."""
+
+HOSTILE_NAMES: Final = (
+    'quo"te',
+    "back\\slash",
+    "\\n is no newline",
+    "new\nline",
+    "carriage\rreturn",
+    'fake"} 1\nfail2ban_up 0',
+    "größe ☂ 監獄",
+    "<script>alert(1)</script>",
+    "with, comma",
+    "ends in a backslash\\",
+    "\\udcff",
+    " ",
+    "\u202eright to left",
+    "line\u2028separator\x85",
+)
+
+
+def jail(name: str = "sshd", **changes: Any) -> Jail:
+    """A jail of which everything is known."""
+    usual = Jail(
+        name=name,
+        failed=2,
+        failures=30,
+        banned=4,
+        bans=50,
+        backend="polling",
+        log_files=("/var/log/auth.log", "/var/log/secure"),
+        settings=JailSettings(ban_time=600.0, find_time=5400.0, max_retries=5, actions=1),
+    )
+    return replace(usual, **changes)
+
+
+def jail_with(name: str = "sshd", **settings: Any) -> Jail:
+    """A jail with other settings."""
+    usual = JailSettings(ban_time=600.0, find_time=5400.0, max_retries=5, actions=1)
+    return jail(name, settings=replace(usual, **settings))
+
+
+FOREVER: Final = jail_with("recidive", ban_time=math.inf)
+
+
+def server(**changes: Any) -> Server:
+    """A server whose process can be seen."""
+    usage = ProcessUsage(
+        cpu_seconds=12.5, resident_bytes=30_000_000, virtual_bytes=300_000_000, open_fds=20, max_fds=99
+    )
+    usual = Server(version="1.1.0", identity="pid:42:1", pid=42, start_time=1_600_000_000.25, usage=usage)
+    return replace(usual, **changes)
+
+
+def success(*jails: Jail, **changes: Any) -> Probe:
+    """A probe that got a complete answer, from a server with these jails."""
+    usual = Probe(
+        result=Result.SUCCESS,
+        reason="fail2ban answered",
+        duration=0.002,
+        server=server(),
+        jail_count=len(jails),
+        jails=jails,
+        database_bytes=4096,
+    )
+    return replace(usual, **changes)
+
+
+def failure(result: Result = Result.SOCKET_MISSING, reason: str = "no socket there", duration: float = 0.001) -> Probe:
+    """A probe that failed."""
+    return Probe(result=result, reason=reason, duration=duration)
+
+
+def snapshot(
+    *probes: Probe, expected: Sequence[str] = (), interval: float = 30.0, timeout: float = 10.0, beat: float = 0.0
+) -> Snapshot:
+    """The snapshot after these probes, the first of them all."""
+    options = ProbeOptions(socket="/run/f2b.sock", interval=interval, timeout=timeout, expected=tuple(expected))
+    health = Health.initial(timeout)
+    for latest in probes:
+        health = reduce(health, ProbeEnded(latest, at=beat, timestamp=TIMESTAMP))
+    return Snapshot(options, health, beat=beat, probe=probes[-1] if probes else None)

@@ -1,0 +1,328 @@
+"""The metrics are a contract: a name, type or label that changes breaks every rule and dashboard built on it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+
+import pytest
+
+from exporter.families import Definition
+from exporter.health import ServerExited, reduce
+from exporter.metrics import DEFINITIONS
+from exporter.model import ExitKind, Probe, Result, State
+from exporter.snapshot import Snapshot
+from tests.snapshots import FOREVER, TIMESTAMP, failure, jail, jail_with, server, snapshot, success
+
+CONTRACT = {
+    "fail2ban_up": ("gauge", ()),
+    "fail2ban_state": ("stateset", ("fail2ban_state",)),
+    "fail2ban_server_info": ("info", ("version",)),
+    "fail2ban_server_start_time_seconds": ("gauge", ()),
+    "fail2ban_server_exits_total": ("counter", ("kind",)),
+    "fail2ban_server_restarts_total": ("counter", ()),
+    "fail2ban_process_cpu_seconds_total": ("counter", ()),
+    "fail2ban_process_resident_memory_bytes": ("gauge", ()),
+    "fail2ban_process_virtual_memory_bytes": ("gauge", ()),
+    "fail2ban_process_start_time_seconds": ("gauge", ()),
+    "fail2ban_process_open_fds": ("gauge", ()),
+    "fail2ban_process_max_fds": ("gauge", ()),
+    "fail2ban_database_size_bytes": ("gauge", ()),
+    "fail2ban_jails": ("gauge", ()),
+    "fail2ban_jail_up": ("gauge", ("jail",)),
+    "fail2ban_jail_banned_ips": ("gauge", ("jail",)),
+    "fail2ban_jail_bans_total": ("counter", ("jail",)),
+    "fail2ban_jail_failed_ips": ("gauge", ("jail",)),
+    "fail2ban_jail_failures_total": ("counter", ("jail",)),
+    "fail2ban_jail_ban_time_seconds": ("gauge", ("jail",)),
+    "fail2ban_jail_find_time_seconds": ("gauge", ("jail",)),
+    "fail2ban_jail_max_retries": ("gauge", ("jail",)),
+    "fail2ban_jail_info": ("info", ("jail", "backend")),
+    "fail2ban_jail_actions": ("gauge", ("jail",)),
+    "fail2ban_jail_log_files": ("gauge", ("jail",)),
+    "fail2ban_probes_total": ("counter", ("result",)),
+    "fail2ban_probe_duration_seconds": ("histogram", ()),
+    "fail2ban_probe_last_duration_seconds": ("gauge", ()),
+    "fail2ban_probe_last_timestamp_seconds": ("gauge", ()),
+    "fail2ban_probe_last_success_timestamp_seconds": ("gauge", ()),
+    "fail2ban_probe_consecutive_failures": ("gauge", ()),
+    "fail2ban_probe_interval_seconds": ("gauge", ()),
+    "fail2ban_probe_timeout_seconds": ("gauge", ()),
+}
+
+OF_FAIL2BAN = (
+    "fail2ban_server_info",
+    "fail2ban_server_start_time_seconds",
+    *(name for name in CONTRACT if name.startswith("fail2ban_process_")),
+    "fail2ban_database_size_bytes",
+    "fail2ban_jails",
+    *(name for name in CONTRACT if name.startswith("fail2ban_jail_")),
+)
+"""What is read from fail2ban's socket or process."""
+
+FULL = snapshot(success(jail(), FOREVER))
+
+Labels = tuple[tuple[str, str], ...]
+
+
+def samples(name: str, shown: Snapshot) -> dict[Labels, float]:
+    """The samples of one metric by their labels; of a histogram, those of its buckets."""
+    [definition] = [definition for definition in DEFINITIONS if definition.name == name]
+    found = definition.family(shown).samples
+    return {
+        tuple(sorted(sample.labels.items())): float(sample.value)
+        for sample in found
+        if sample.name in (name, f"{name}_bucket")
+    }
+
+
+def value(name: str, shown: Snapshot) -> float | None:
+    """The one sample of a metric without labels; None where there is none."""
+    return samples(name, shown).get(())
+
+
+def by_jail(name: str, shown: Snapshot) -> dict[str, float]:
+    """The samples of a metric by jail."""
+    return {dict(labels)["jail"]: number for labels, number in samples(name, shown).items()}
+
+
+def present(shown: Snapshot, names: Collection[str] = tuple(CONTRACT)) -> set[str]:
+    """The metrics that have a sample."""
+    return {name for name in names if samples(name, shown)}
+
+
+@pytest.mark.parametrize("name", CONTRACT)
+def test_the_metric_has_the_type_and_the_labels_that_rules_and_dashboards_rely_on(name: str) -> None:
+    kind, labels = CONTRACT[name]
+    [definition] = [definition for definition in DEFINITIONS if definition.name == name]
+
+    family = definition.family(FULL)
+
+    assert kind == family.type
+    assert {sample.name for sample in family.samples} == (
+        {f"{name}_bucket", f"{name}_count", f"{name}_sum"} if kind == "histogram" else {name}
+    )
+    assert all(set(labels) == set(sample.labels) - {"le"} for sample in family.samples)
+
+
+@pytest.mark.parametrize("definition", DEFINITIONS, ids=lambda definition: definition.name)
+def test_the_metric_says_what_it_means_in_a_sentence(definition: Definition) -> None:
+    assert definition.help.endswith(".")
+    assert definition.family(FULL).documentation == definition.help
+
+
+def test_no_metric_is_defined_twice() -> None:
+    assert len({definition.family_name for definition in DEFINITIONS}) == len(DEFINITIONS)
+
+
+def test_help_of_up_says_how_old_the_figures_are() -> None:
+    [up] = [definition for definition in DEFINITIONS if definition.name == "fail2ban_up"]
+
+    assert "figures are those of the latest probe" in up.help
+
+
+def test_online_with_everything_known_nothing_of_the_contract_is_missing() -> None:
+    assert set(CONTRACT) == present(FULL)
+
+
+NOT_ONLINE = {
+    "offline": snapshot(success(jail()), failure(Result.SOCKET_MISSING)),
+    "refused": snapshot(success(jail()), failure(Result.CONNECTION_REFUSED)),
+    "unresponsive": snapshot(success(jail()), failure(Result.TIMEOUT)),
+    "inaccessible": snapshot(success(jail()), failure(Result.PERMISSION_DENIED)),
+    "unknown": snapshot(),
+    "stale": FULL.as_of(1e6),
+}
+
+
+@pytest.mark.parametrize("state", NOT_ONLINE)
+def test_while_not_online_no_earlier_figure_of_fail2ban_is_shown(state: str) -> None:
+    assert present(NOT_ONLINE[state], OF_FAIL2BAN) == set()
+
+
+@pytest.mark.parametrize("state", NOT_ONLINE)
+def test_while_not_online_the_probes_own_metrics_stay(state: str) -> None:
+    shown = NOT_ONLINE[state]
+    always = (
+        set(CONTRACT)
+        - set(OF_FAIL2BAN)
+        - {
+            "fail2ban_probe_last_duration_seconds",
+            "fail2ban_probe_last_timestamp_seconds",
+            "fail2ban_probe_last_success_timestamp_seconds",
+        }
+    )
+
+    assert always <= present(shown)
+    assert value("fail2ban_up", shown) == 0
+
+
+@pytest.mark.parametrize(
+    ("shown", "state"),
+    [
+        (FULL, State.ONLINE),
+        (NOT_ONLINE["offline"], State.OFFLINE),
+        (NOT_ONLINE["refused"], State.OFFLINE),
+        (NOT_ONLINE["unresponsive"], State.UNRESPONSIVE),
+        (NOT_ONLINE["inaccessible"], State.INACCESSIBLE),
+        (NOT_ONLINE["unknown"], State.UNKNOWN),
+        (NOT_ONLINE["stale"], State.UNKNOWN),
+    ],
+)
+def test_exactly_one_state_is_1_and_all_are_there(shown: Snapshot, state: State) -> None:
+    expected = {(("fail2ban_state", str(each)),): float(each is state) for each in State}
+
+    assert expected == samples("fail2ban_state", shown)
+    assert value("fail2ban_up", shown) == (state is State.ONLINE)
+
+
+def test_before_the_first_probe_no_time_of_one_is_made_up() -> None:
+    assert present(snapshot(), [name for name in CONTRACT if "_last_" in name]) == set()
+
+
+def test_the_time_of_the_latest_success_stays_through_an_outage() -> None:
+    assert value("fail2ban_probe_last_success_timestamp_seconds", NOT_ONLINE["offline"]) == TIMESTAMP
+
+
+def test_every_counter_with_a_closed_label_set_exists_at_0_before_the_first_probe() -> None:
+    assert {(("kind", str(kind)),): 0 for kind in ExitKind} == samples("fail2ban_server_exits_total", snapshot())
+    assert {(("result", str(result)),): 0 for result in Result} == samples("fail2ban_probes_total", snapshot())
+    assert value("fail2ban_server_restarts_total", snapshot()) == 0
+    assert set(samples("fail2ban_probe_duration_seconds", snapshot()).values()) == {0}
+
+
+def test_counters_of_a_jail_exist_at_0_before_its_first_failure() -> None:
+    fresh = snapshot(success(jail("new", failed=0, failures=0, banned=0, bans=0)))
+
+    assert by_jail("fail2ban_jail_bans_total", fresh) == {"new": 0}
+    assert by_jail("fail2ban_jail_failures_total", fresh) == {"new": 0}
+
+
+@pytest.mark.parametrize(
+    ("latest", "up"),
+    [
+        pytest.param(success(jail("sshd"), jail("other")), {"sshd": 1, "other": 1, "nginx": 0}, id="online"),
+        pytest.param(success(), {"sshd": 0, "nginx": 0}, id="online without a jail"),
+        pytest.param(success(jail_count=3), {}, id="online, names ambiguous"),
+        pytest.param(failure(Result.SOCKET_MISSING), {"sshd": 0, "nginx": 0}, id="offline"),
+        pytest.param(failure(Result.CONNECTION_REFUSED), {"sshd": 0, "nginx": 0}, id="refused"),
+        pytest.param(failure(Result.TIMEOUT), {}, id="unresponsive"),
+        pytest.param(failure(Result.PROTOCOL_ERROR), {}, id="garbage"),
+        pytest.param(failure(Result.PERMISSION_DENIED), {}, id="inaccessible"),
+    ],
+)
+def test_an_expected_jail_is_0_where_it_certainly_is_down_and_absent_where_nobody_knows(
+    latest: Probe, up: dict[str, int]
+) -> None:
+    assert up == by_jail("fail2ban_jail_up", snapshot(latest, expected=["sshd", "nginx"]))
+
+
+def test_expected_jails_are_absent_before_the_first_probe_and_in_a_stale_snapshot() -> None:
+    assert by_jail("fail2ban_jail_up", snapshot(expected=["sshd"])) == {}
+    assert by_jail("fail2ban_jail_up", snapshot(success(), expected=["sshd"]).as_of(1e6)) == {}
+
+
+def test_a_permanent_ban_time_is_infinite_and_not_minus_one() -> None:
+    assert by_jail("fail2ban_jail_ban_time_seconds", FULL) == {"sshd": 600, "recidive": math.inf}
+
+
+def test_the_figures_of_a_jail_are_each_in_their_own_metric() -> None:
+    found = {name: by_jail(name, snapshot(success(jail()))) for name in CONTRACT if name.startswith("fail2ban_jail_")}
+
+    assert found == {
+        "fail2ban_jail_up": {"sshd": 1},
+        "fail2ban_jail_banned_ips": {"sshd": 4},
+        "fail2ban_jail_bans_total": {"sshd": 50},
+        "fail2ban_jail_failed_ips": {"sshd": 2},
+        "fail2ban_jail_failures_total": {"sshd": 30},
+        "fail2ban_jail_ban_time_seconds": {"sshd": 600},
+        "fail2ban_jail_find_time_seconds": {"sshd": 5400},
+        "fail2ban_jail_max_retries": {"sshd": 5},
+        "fail2ban_jail_info": {"sshd": 1},
+        "fail2ban_jail_actions": {"sshd": 1},
+        "fail2ban_jail_log_files": {"sshd": 2},
+    }
+
+
+def test_the_figures_of_the_server_are_each_in_their_own_metric() -> None:
+    assert samples("fail2ban_server_info", FULL) == {(("version", "1.1.0"),): 1}
+    assert samples("fail2ban_jail_info", snapshot(success(jail()))) == {(("backend", "polling"), ("jail", "sshd")): 1}
+    assert {name: value(name, FULL) for name in CONTRACT if name.startswith("fail2ban_process_")} == {
+        "fail2ban_process_cpu_seconds_total": 12.5,
+        "fail2ban_process_resident_memory_bytes": 30_000_000,
+        "fail2ban_process_virtual_memory_bytes": 300_000_000,
+        "fail2ban_process_start_time_seconds": 1_600_000_000.25,
+        "fail2ban_process_open_fds": 20,
+        "fail2ban_process_max_fds": 99,
+    }
+    assert value("fail2ban_server_start_time_seconds", FULL) == 1_600_000_000.25
+    assert value("fail2ban_database_size_bytes", FULL) == 4096
+    assert value("fail2ban_jails", FULL) == 2
+
+
+UNKNOWN_SETTINGS = jail_with(ban_time=None, find_time=None, max_retries=None, actions=None)
+
+
+@pytest.mark.parametrize(
+    ("probe", "absent"),
+    [
+        pytest.param(
+            success(jail(settings=None)),
+            [f"fail2ban_jail_{name}" for name in ("ban_time_seconds", "find_time_seconds", "max_retries", "actions")],
+            id="no settings",
+        ),
+        pytest.param(
+            success(UNKNOWN_SETTINGS),
+            [f"fail2ban_jail_{name}" for name in ("ban_time_seconds", "find_time_seconds", "max_retries", "actions")],
+            id="no setting makes sense",
+        ),
+        pytest.param(success(jail(log_files=None)), ["fail2ban_jail_log_files"], id="journal-backed"),
+        pytest.param(success(jail(backend=None)), ["fail2ban_jail_info"], id="a version that tells no backend"),
+        pytest.param(success(jail(), database_bytes=None), ["fail2ban_database_size_bytes"], id="no database"),
+        pytest.param(
+            success(jail(), server=server(usage=None, start_time=None, pid=None)),
+            ["fail2ban_server_start_time_seconds", *(name for name in CONTRACT if "_process_" in name)],
+            id="no process to be seen",
+        ),
+    ],
+)
+def test_what_is_not_known_is_no_sample_and_costs_no_other(probe: Probe, absent: Sequence[str]) -> None:
+    assert set(CONTRACT) - set(absent) == present(snapshot(probe))
+
+
+def test_a_jail_without_actions_or_log_files_says_0_since_that_is_known() -> None:
+    idle = snapshot(success(replace(jail_with(actions=0), log_files=())))
+
+    assert by_jail("fail2ban_jail_actions", idle) == {"sshd": 0}
+    assert by_jail("fail2ban_jail_log_files", idle) == {"sshd": 0}
+
+
+def test_probes_exits_and_restarts_are_counted() -> None:
+    other = success(jail(), server=server(identity="pid:43:2"))
+    shown = snapshot(success(jail()), failure(Result.TIMEOUT), failure(Result.TIMEOUT), other)
+    shown = replace(shown, health=reduce(shown.health, ServerExited(ExitKind.CRASH)))
+
+    assert samples("fail2ban_probes_total", shown)[(("result", "timeout"),)] == 2
+    assert samples("fail2ban_probes_total", shown)[(("result", "success"),)] == 2
+    assert samples("fail2ban_server_exits_total", shown)[(("kind", "crash"),)] == 1
+    assert value("fail2ban_server_restarts_total", shown) == 1
+    assert value("fail2ban_probe_consecutive_failures", shown) == 0
+    assert value("fail2ban_probe_consecutive_failures", NOT_ONLINE["offline"]) == 1
+
+
+def test_the_settings_in_force_are_there_for_alert_expressions() -> None:
+    shown = snapshot(interval=7.5, timeout=2.25)
+
+    assert value("fail2ban_probe_interval_seconds", shown) == 7.5
+    assert value("fail2ban_probe_timeout_seconds", shown) == 2.25
+
+
+def test_the_histogram_ends_with_the_timeout_and_infinity_and_counts_every_probe() -> None:
+    shown = snapshot(success(duration=0.0001), failure(Result.TIMEOUT, duration=2.5001), timeout=2.5)
+    buckets = {dict(labels)["le"]: count for labels, count in samples("fail2ban_probe_duration_seconds", shown).items()}
+
+    assert buckets["0.0002"] == 1
+    assert buckets["2.5"] == 1
+    assert buckets["+Inf"] == 2
+    assert value("fail2ban_probe_last_duration_seconds", shown) == 2.5001

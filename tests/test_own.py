@@ -1,0 +1,37 @@
+"""The exporter's metrics about itself."""
+
+from __future__ import annotations
+
+import platform
+
+from exporter import __version__
+from exporter.own import OwnMetrics
+
+
+def test_the_build_is_told() -> None:
+    labels = {"version": __version__, "python": platform.python_version()}
+
+    assert OwnMetrics().registry.get_sample_value("fail2ban_exporter_build_info", labels) == 1
+
+
+def test_a_reload_that_failed_shows_and_the_time_of_the_last_good_one_stays() -> None:
+    now = 100.0
+    own = OwnMetrics(lambda: now)
+
+    def shown() -> tuple[float | None, float | None]:
+        name = "fail2ban_exporter_config_last_reload_success"
+        return own.registry.get_sample_value(f"{name}ful"), own.registry.get_sample_value(f"{name}_timestamp_seconds")
+
+    assert shown() == (1, 100)  # the start is the first time that they are read
+    now = 200.0
+    own.reloaded(successfully=False)
+    assert shown() == (0, 100)
+    now = 300.0
+    own.reloaded(successfully=True)
+    assert shown() == (1, 300)
+
+
+def test_the_process_and_its_python_are_there() -> None:
+    names = {family.name for family in OwnMetrics().registry.collect()}
+
+    assert {"process_cpu_seconds", "process_resident_memory_bytes", "process_open_fds", "python_info"} <= names

@@ -1,0 +1,137 @@
+"""Where the real programs come from: on machines of other kinds than this one, too."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests import programs
+from tests.programs import fetch
+from tests.programs.apt import Apt
+from tests.programs.catalogue import CATALOGUE
+from tests.programs.sources import Source, UnavailableError, debian_source
+
+DEBIAN_12 = {"ID": "debian", "VERSION_CODENAME": "bookworm", "PRETTY_NAME": "Debian GNU/Linux 12 (bookworm)"}
+DEBIAN_13 = {"ID": "debian", "VERSION_CODENAME": "trixie", "PRETTY_NAME": "Debian GNU/Linux 13 (trixie)"}
+
+
+def _apt_folder(folder: Path, files: dict[str, str]) -> Path:
+    (folder / "sources.list.d").mkdir()
+    for name, text in files.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    return folder
+
+
+def test_a_deb822_source_of_the_machines_own_release_is_taken(tmp_path: Path) -> None:
+    apt = _apt_folder(
+        tmp_path,
+        {
+            "sources.list.d/a.sources": "Types: deb\nURIs: https://x.example\nSuites: stable\nComponents: contrib\n",
+            "sources.list.d/debian.sources": (
+                "# the main one\nTypes: deb deb-src\nURIs: http://mirror.example/debian\n"
+                "Suites: trixie trixie-updates\nComponents: main non-free\n"
+                "Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg\n"
+                "\n"
+                "Types: deb\nURIs: http://mirror.example/security\nSuites: trixie-security\nComponents: main\n"
+            ),
+        },
+    )
+
+    source = debian_source(apt, DEBIAN_13)
+
+    assert source.deb822("bullseye") == (
+        "Types: deb\nURIs: http://mirror.example/debian\nSuites: bullseye\nComponents: main\nTargets: Packages\n"
+        "Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "signed_by"),
+    [
+        pytest.param("deb http://mirror.example/debian bookworm main contrib # here", None, id="plain"),
+        pytest.param(
+            "deb [arch=amd64 signed-by=/a.gpg,/b.gpg] http://mirror.example/debian bookworm main",
+            "/a.gpg /b.gpg",
+            id="options",
+        ),
+    ],
+)
+def test_a_one_line_source_is_taken(tmp_path: Path, line: str, signed_by: str | None) -> None:
+    apt = _apt_folder(tmp_path, {"sources.list": f"# deb http://off.example bookworm main\n{line}\n"})
+
+    source = debian_source(apt, DEBIAN_12)
+
+    assert (source.uri, source.signed_by) == ("http://mirror.example/debian", signed_by)
+
+
+def test_an_embedded_key_goes_with_the_source(tmp_path: Path) -> None:
+    key = " -----BEGIN PGP PUBLIC KEY BLOCK-----\n .\n mDMEY\n -----END PGP PUBLIC KEY BLOCK-----"
+    stanza = f"Types: deb\nURIs: http://mirror.example\nSuites: bookworm\nComponents: main\nSigned-By:\n{key}\n"
+    apt = _apt_folder(tmp_path, {"sources.list.d/debian.sources": stanza})
+
+    assert debian_source(apt, DEBIAN_12).deb822("sid").endswith(f"{key}\n")
+
+
+def test_a_source_that_is_turned_off_is_not_taken(tmp_path: Path) -> None:
+    stanza = "Enabled: no\nTypes: deb\nURIs: http://mirror.example\nSuites: bookworm\nComponents: main\n"
+    apt = _apt_folder(tmp_path, {"sources.list.d/debian.sources": stanza})
+
+    with pytest.raises(UnavailableError, match="no source of Debian's main archive"):
+        debian_source(apt, DEBIAN_12)
+
+
+def test_on_another_distribution_it_says_which(tmp_path: Path) -> None:
+    with pytest.raises(UnavailableError, match=r"this machine runs Ubuntu 24\.04, not Debian"):
+        debian_source(tmp_path, {"ID": "ubuntu", "PRETTY_NAME": "Ubuntu 24.04"})
+
+
+def test_a_suite_that_has_left_the_mirror_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if shutil.which("apt-get") is None:
+        pytest.skip("no apt on this machine")
+    gone = Source(f"file:{tmp_path}/mirror", ("bookworm",), ("main",), None)
+    monkeypatch.setenv("FAIL2BAN_EXPORTER_TEST_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(fetch, "debian_source", lambda: gone)
+
+    (failure,) = fetch.fetch([CATALOGUE["fail2ban-0.11.2"]])
+
+    assert failure.startswith(
+        "fail2ban-0.11.2 (Debian bullseye) could not be had: apt-get -qq update (Debian bullseye)"
+    )
+    with pytest.raises(pytest.skip.Exception, match=r"no fail2ban-0\.11\.2 to test with: apt-get"):
+        _without_ci(monkeypatch)
+    assert [path.name for path in (tmp_path / "cache").iterdir() if path.is_dir()] == []
+
+
+def _without_ci(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CI", raising=False)
+    programs.fail2ban("0.11.2")
+
+
+def test_a_missing_program_fails_the_test_on_ci(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CI", "true")
+    monkeypatch.setenv("FAIL2BAN_EXPORTER_TEST_CACHE", str(tmp_path))
+
+    with pytest.raises(pytest.fail.Exception, match="no promtool to test with: not fetched yet: make test-deps"):
+        programs.promtool()
+
+
+@pytest.mark.parametrize(
+    ("there", "found"),
+    [
+        pytest.param(["1.1.1-1"], "1.1.1-1", id="its very version"),
+        pytest.param(["1:1.1.1+ds-2~exp1"], "1:1.1.1+ds-2~exp1", id="with an epoch and repacked"),
+        pytest.param(["1.1.10-1", "1.1.2-1"], None, id="later versions"),
+        pytest.param([], None, id="none"),
+    ],
+)
+def test_only_the_wanted_version_will_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: list[str], found: str | None
+) -> None:
+    apt = Apt(Source("file:/", (), (), None), "sid", tmp_path)
+    monkeypatch.setattr(Apt, "versions", lambda _self, _package: there)
+
+    assert apt.find(CATALOGUE["fail2ban-1.1.1"]) == found
+
+
+def test_promtool_runs() -> None:
+    assert programs.promtool().is_file()

@@ -1,0 +1,228 @@
+"""Settings: the exporter does what its administrator asked for, or says everything that is wrong with it."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pydantic
+import pytest
+
+from exporter import docs, durations, sources
+from exporter import settings as settings_module
+from exporter.addresses import ListenAddress
+from exporter.settings import KNOWN, InvalidSettings, Settings, effective, load
+
+ENV = "FAIL2BAN_EXPORTER_"
+
+
+def faults(argv: Sequence[str] = (), environ: Mapping[str, str] | None = None) -> list[str]:
+    with pytest.raises(InvalidSettings) as error:
+        load(argv, environ or {})
+    return list(error.value.faults)
+
+
+def config(tmp_path: Path, text: str) -> str:
+    file = tmp_path / "exporter.toml"
+    file.write_text(text)
+    return str(file)
+
+
+def test_the_defaults_are_those_of_the_contract() -> None:
+    expected = {
+        "fail2ban.socket": "/var/run/fail2ban/fail2ban.sock",
+        "probe.interval": "30s",
+        "probe.timeout": "10s",
+        "jails.expected": "",
+        "web.listen-address": ":9191",
+        "web.telemetry-path": "/metrics",
+        "log.level": "info",
+        "log.format": "auto",
+        "config.file": "",
+    }
+
+    assert expected == effective(load([], {}))
+
+
+def test_settings_made_by_hand_ignore_the_process_s_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"{ENV}PROBE__TIMEOUT", "1s")
+    monkeypatch.setenv("PROBE", '{"timeout": "1s"}')
+
+    assert 10.0 == Settings().probe.timeout
+
+
+# The names are the contract's, written out so that no rule can rename them.
+@pytest.mark.parametrize(
+    ("names", "text", "value"),
+    [
+        (("--fail2ban.socket", "FAIL2BAN__SOCKET", "[fail2ban]\nsocket"), "/s", Path("/s")),
+        (("--probe.interval", "PROBE__INTERVAL", "[probe]\ninterval"), "1m30s", 90.0),
+        (("--probe.timeout", "PROBE__TIMEOUT", "[probe]\ntimeout"), "500ms", 0.5),
+        (("--jails.expected", "JAILS__EXPECTED", "[jails]\nexpected"), "sshd, nginx", ("sshd", "nginx")),
+        (
+            ("--web.listen-address", "WEB__LISTEN_ADDRESS", "[web]\nlisten-address"),
+            "127.0.0.1:1,[::]:2",
+            (ListenAddress("127.0.0.1", 1), ListenAddress("::", 2)),
+        ),
+        (("--web.telemetry-path", "WEB__TELEMETRY_PATH", "[web]\ntelemetry-path"), "/f2b/metrics", "/f2b/metrics"),
+        (("--log.level", "LOG__LEVEL", "[log]\nlevel"), "debug", "debug"),
+        (("--log.format", "LOG__FORMAT", "[log]\nformat"), "json", "json"),
+    ],
+)
+def test_a_setting_comes_from_its_flag_its_variable_or_its_key(
+    tmp_path: Path, names: tuple[str, str, str], text: str, value: object
+) -> None:
+    flag, env, key = names
+    file = config(tmp_path, f'{key} = "{text}"\n')
+    setting = next(setting for setting in KNOWN if setting.flag == flag)
+    loads = {
+        "flag value": load([flag, text], {}),
+        "flag=value": load([f"{flag}={text}"], {}),
+        "environment": load([], {ENV + env: text}),
+        "file": load(["--config.file", file], {}),
+    }
+
+    assert dict.fromkeys(loads, value) == {
+        name: settings_module.value_of(settings, setting) for name, settings in loads.items()
+    }
+
+
+def test_flags_win_over_environment_over_file_over_default(tmp_path: Path) -> None:
+    file = config(
+        tmp_path, '[probe]\ninterval = "3s"\ntimeout = "3s"\n[log]\nlevel = "error"\n[jails]\nexpected = ["c"]\n'
+    )
+    environ = {
+        f"{ENV}CONFIG__FILE": file,
+        f"{ENV}PROBE__INTERVAL": "2s",
+        f"{ENV}PROBE__TIMEOUT": "2s",
+        f"{ENV}JAILS__EXPECTED": "b",
+    }
+
+    settings = load(["--probe.interval", "1s", "--jails.expected="], environ)
+
+    assert (1.0, 2.0, "error", "auto") == (
+        settings.probe.interval,
+        settings.probe.timeout,
+        settings.log.level,
+        settings.log.format,
+    )
+    assert () == settings.jails.expected
+
+
+def test_an_array_in_the_file_can_name_a_jail_with_a_comma(tmp_path: Path) -> None:
+    file = config(tmp_path, '[jails]\nexpected = ["a,b", "c"]\n')
+
+    assert ("a,b", "c") == load(["--config.file", file], {}).jails.expected
+
+
+def test_numbers_in_the_file_are_seconds(tmp_path: Path) -> None:
+    file = config(tmp_path, "probe.interval = 60\nprobe.timeout = 2.5\n")
+
+    settings = load(["--config.file", file], {})
+
+    assert (60.0, 2.5) == (settings.probe.interval, settings.probe.timeout)
+
+
+def test_every_fault_of_every_source_is_named_at_once(tmp_path: Path) -> None:
+    file = config(tmp_path, '[probe]\ninterval = "30 parsecs"\nintervall = 3\n[log]\nlevel = 3\n[nonsense]\nx = 1\n')
+    argv = ["--probe.timout", "5s", "--probe.timeout=0", "--log.format", "--config.file", file, "stray"]
+    environ = {f"{ENV}FAIL2BAN__SOCKET": "fail2ban.sock", f"{ENV}PROBE_INTERVAL": "3"}
+    path = "accepted: an absolute path of at most 107 bytes, the limit of UNIX sockets"
+    timeout = f"accepted: {durations.ACCEPTED}, from 10ms to 10m"
+    interval = f"accepted: {durations.ACCEPTED}, from 0s to 1d; 0 means back to back"
+
+    assert [
+        "unknown flag --probe.timout (did you mean --probe.timeout?)",
+        "log.format: no value after flag --log.format; accepted: auto, logfmt, json, console",
+        "unexpected argument 'stray'; a command comes before the flags, a value after its flag",
+        f"probe.timeout: '0' from flag --probe.timeout: too short; {timeout}",
+        f"unknown environment variable {ENV}PROBE_INTERVAL (did you mean {ENV}PROBE__INTERVAL?)",
+        f"fail2ban.socket: 'fail2ban.sock' from environment variable {ENV}FAIL2BAN__SOCKET: not absolute; {path}",
+        f"unknown key probe.intervall in '{file}' (did you mean probe.interval?)",
+        f"unknown key nonsense in '{file}'",
+        f"probe.interval: '30 parsecs' from key probe.interval in '{file}': not a duration; {interval}",
+        f"log.level: 3 from key log.level in '{file}': not one of them; accepted: debug, info, warning, error",
+    ] == faults(argv, environ)
+
+
+def test_a_bad_value_is_named_even_where_a_good_one_outranks_it() -> None:
+    assert 1 == len(faults(["--probe.timeout=5s"], {f"{ENV}PROBE__TIMEOUT": "soon"}))
+
+
+def test_the_flag_s_file_is_read_and_not_the_variable_s(tmp_path: Path) -> None:
+    file = config(tmp_path, "probe.timeout = 3\n")
+
+    assert 3.0 == load(["--config.file", file], {f"{ENV}CONFIG__FILE": "/missing"}).probe.timeout
+    assert 10.0 == load(["--config.file="], {f"{ENV}CONFIG__FILE": file}).probe.timeout
+
+
+def test_a_reload_reads_the_file_again(tmp_path: Path) -> None:
+    file = config(tmp_path, "probe.timeout = 3\n")
+    argv = ["--config.file", file]
+    before = load(argv, {})
+
+    config(tmp_path, "probe.timeout = 4\n")
+
+    assert (3.0, 4.0) == (before.probe.timeout, load(argv, {}).probe.timeout)
+    config(tmp_path, "probe.timeout = 3\n")
+    assert before == load(argv, {})
+
+
+def test_settings_cannot_be_changed_under_a_running_probe() -> None:
+    settings = load([], {})
+
+    with pytest.raises(pydantic.ValidationError, match="frozen"):
+        settings.probe.timeout = 1
+    with pytest.raises(pydantic.ValidationError, match="frozen"):
+        settings.probe = settings_module.Probe()
+
+
+def test_a_secret_is_shown_neither_in_a_fault_nor_in_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = tuple(
+        dataclasses.replace(setting, takes=dataclasses.replace(setting.takes, secret=True)) for setting in KNOWN
+    )
+    monkeypatch.setattr(settings_module, "KNOWN", known)
+
+    found = faults(
+        ["--web.listen-address=hunter2", "--log.level=hunter2", "--log.level=hunter2"],
+        {f"{ENV}PROBE__TIMEOUT": "hunter2"},
+    )
+
+    assert 5 == len(found)
+    assert "hunter2" not in "".join(found)
+    assert {"(hidden)"} == set(effective(load(["--jails.expected=hunter2"], {})).values())
+
+
+def test_what_effective_shows_is_accepted_again() -> None:
+    shown = effective(load(["--jails.expected=a,b", "--probe.interval=1m30.5s", "--web.listen-address=[::1]:1,:2"], {}))
+
+    assert shown == effective(load([f"--{name}={text}" for name, text in shown.items()], {}))
+
+
+def test_every_setting_says_what_it_means_and_what_it_accepts() -> None:
+    assert [] == [setting.name for setting in KNOWN if not (setting.description and setting.takes.accepted)]
+
+
+def test_the_reference_names_every_setting_and_its_example_is_valid(tmp_path: Path) -> None:
+    text = docs.configuration()
+    example = text.partition("```toml\n")[2].partition("```")[0]
+
+    assert [] == [name for setting in KNOWN for name in (setting.flag, setting.env) if f"`{name}`" not in text]
+    assert {part for setting in KNOWN for part in [setting.path[0]]} - {"config"} == set(tomllib.loads(example))
+    file = config(tmp_path, example)
+    assert effective(Settings()) | {"config.file": file} == effective(load(["--config.file", file], {}))
+
+
+def test_the_reference_s_table_has_the_same_columns_in_every_row() -> None:
+    rows = [line for line in docs.configuration().splitlines() if line.startswith("|")]
+
+    assert {7} == {row.count("|") for row in rows}
+    assert len(KNOWN) + 2 == len(rows)
+
+
+def test_the_names_follow_the_contract_s_rule() -> None:
+    assert [sources.ENV_PREFIX + setting.name.upper().replace(".", "__").replace("-", "_") for setting in KNOWN] == [
+        setting.env for setting in KNOWN
+    ]

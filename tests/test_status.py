@@ -1,0 +1,143 @@
+"""The status document: what other programs read instead of asking fail2ban themselves."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from exporter import __version__
+from exporter.health import ServerExited, reduce
+from exporter.model import ExitKind, Result
+from exporter.snapshot import Snapshot
+from exporter.status import status_document
+from tests.snapshots import FOREVER, HOSTILE_NAMES, TIMESTAMP, failure, jail, jail_with, server, snapshot, success
+
+
+def document(shown: Snapshot) -> dict[str, Any]:
+    """The document after a way through JSON, which strictly has no infinity."""
+    read: dict[str, Any] = json.loads(json.dumps(status_document(shown), allow_nan=False))
+    return read
+
+
+def test_online_it_holds_the_whole_answer() -> None:
+    assert document(snapshot(success(jail()), expected=["nginx"])) == {
+        "state": "online",
+        "since_timestamp_seconds": TIMESTAMP,
+        "reason": "fail2ban answered",
+        "server": {"version": "1.1.0", "pid": 42, "start_time_seconds": 1_600_000_000.25},
+        "jail_count": 1,
+        "jails": [
+            {
+                "name": "sshd",
+                "up": True,
+                "banned_ips": 4,
+                "bans_total": 50,
+                "failed_ips": 2,
+                "failures_total": 30,
+                "ban_time_seconds": 600.0,
+                "permanent": False,
+                "find_time_seconds": 5400.0,
+                "max_retries": 5,
+                "actions": 1,
+                "backend": "polling",
+                "log_files": 2,
+            },
+            {"name": "nginx", "up": False},
+        ],
+        "probe": {
+            "result": "success",
+            "duration_seconds": 0.002,
+            "last_timestamp_seconds": TIMESTAMP,
+            "last_success_timestamp_seconds": TIMESTAMP,
+            "consecutive_failures": 0,
+            "interval_seconds": 30.0,
+            "timeout_seconds": 10.0,
+        },
+        "server_exits": {"clean": 0, "crash": 0, "unknown": 0},
+        "server_restarts": 0,
+        "database_size_bytes": 4096,
+        "exporter": {"version": __version__},
+    }
+
+
+def test_a_permanent_ban_is_null_and_says_so_since_json_has_no_infinity() -> None:
+    [found] = document(snapshot(success(FOREVER)))["jails"]
+
+    assert found["ban_time_seconds"] is None
+    assert found["permanent"] is True
+
+
+@pytest.mark.parametrize(
+    "unknown",
+    [jail(settings=None), jail_with(ban_time=None, find_time=None, max_retries=None, actions=None)],
+    ids=["no settings", "no setting makes sense"],
+)
+def test_what_is_not_known_is_null_and_not_permanent(unknown: object) -> None:
+    [found] = document(snapshot(success(unknown)))["jails"]  # type: ignore[arg-type]  # ids want a plain list
+
+    assert found["permanent"] is False
+    assert {found[key] for key in ("ban_time_seconds", "find_time_seconds", "max_retries", "actions")} == {None}
+
+
+def test_a_journal_backed_jail_has_no_log_files_and_one_without_any_has_zero() -> None:
+    found = document(snapshot(success(jail("a", log_files=None), jail("b", log_files=()))))["jails"]
+
+    assert [each["log_files"] for each in found] == [None, 0]
+
+
+@pytest.mark.parametrize("result", [result for result in Result if result is not Result.SUCCESS])
+def test_not_online_it_says_why_and_shows_no_earlier_figure(result: Result) -> None:
+    found = document(snapshot(success(jail()), failure(result, "try this")))
+
+    assert found["reason"] == "try this"
+    assert found["probe"]["result"] == str(result)
+    assert found["probe"]["consecutive_failures"] == 1
+    assert (found["server"], found["jail_count"], found["jails"], found["database_size_bytes"]) == (
+        None,
+        None,
+        [],
+        None,
+    )
+
+
+def test_offline_the_expected_jails_are_down() -> None:
+    assert document(snapshot(failure(), expected=["sshd"]))["jails"] == [{"name": "sshd", "up": False}]
+
+
+def test_before_the_first_probe_everything_is_null_and_nothing_raises() -> None:
+    found = document(snapshot(expected=["sshd"]))
+
+    assert found["state"] == "unknown"
+    assert found["since_timestamp_seconds"] is None
+    assert found["jails"] == []
+    assert found["probe"]["result"] is None
+
+
+def test_a_stale_snapshot_is_unknown_and_says_for_how_long_nobody_has_probed() -> None:
+    found = document(snapshot(success(jail())).as_of(1000))
+
+    assert (found["state"], found["since_timestamp_seconds"], found["jails"]) == ("unknown", None, [])
+    assert "has not probed for 1000 s" in found["reason"]
+    assert found["probe"]["last_success_timestamp_seconds"] == TIMESTAMP
+
+
+def test_a_server_whose_process_is_not_to_be_seen_has_only_its_version() -> None:
+    shown = snapshot(success(server=server(pid=None, start_time=None, usage=None)))
+
+    assert document(shown)["server"] == {"version": "1.1.0", "pid": None, "start_time_seconds": None}
+
+
+def test_exits_and_restarts_are_counted() -> None:
+    shown = snapshot(success(), success(server=server(identity="pid:2:2")))
+    crashed = Snapshot(shown.options, reduce(shown.health, ServerExited(ExitKind.CRASH)), 0.0, shown.probe)
+
+    assert document(crashed)["server_exits"] == {"clean": 0, "crash": 1, "unknown": 0}
+    assert document(crashed)["server_restarts"] == 1
+
+
+def test_hostile_names_come_out_as_they_are() -> None:
+    found = document(snapshot(success(*map(jail, HOSTILE_NAMES))))
+
+    assert [each["name"] for each in found["jails"]] == list(HOSTILE_NAMES)

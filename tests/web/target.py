@@ -1,0 +1,50 @@
+"""The server in a process of its own, with few descriptors: `python -m tests.web.target`. Prints its port."""
+
+import asyncio
+import os
+import resource
+import signal
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from exporter.addresses import ListenAddress
+from exporter.web.limits import Limits
+from exporter.web.server import serve
+from exporter.web.sockets import bind
+from tests.web.serving import application
+
+DESCRIPTORS = 1024
+
+
+def target() -> Starlette:
+    """The usual routes, and one that takes every descriptor that the process has left."""
+    app = application()
+    taken: list[int] = []
+
+    async def exhaust(_: Request) -> Response:
+        try:
+            while True:
+                taken.append(os.open("/dev/null", os.O_RDONLY))
+        except OSError:
+            return PlainTextResponse(str(len(taken)))
+
+    app.router.routes.append(Route("/exhaust", exhaust))
+    return app
+
+
+async def main() -> None:
+    """Serve until SIGTERM."""
+    resource.setrlimit(resource.RLIMIT_NOFILE, (DESCRIPTORS, DESCRIPTORS))
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    sockets = bind([ListenAddress("127.0.0.1", 0)])
+    print(sockets[0].getsockname()[1], flush=True)
+    # With a send buffer as small as this loopback does not hide from the server that nobody reads.
+    await serve(target(), sockets, stop, Limits(send_buffer_bytes=4096))
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
