@@ -113,6 +113,8 @@ class Connection(H11Protocol):
             self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
             return
         before = self.conn.their_state
+        if before is h11.MUST_CLOSE:
+            return  # the client said that it would send no more: what it sends must not spoil the answer
         super().data_received(data)
         # The answer went out before the body had come, which has now.
         if before is h11.SEND_BODY and self.conn.their_state is h11.IDLE:
@@ -199,7 +201,8 @@ class Connection(H11Protocol):
             (b"connection", b"close"),
         ]
         self._write(h11.Response(status_code=status, headers=headers, reason=text))
-        self._write(h11.Data(data=text))
+        if not (self._owes_answer() and self.scope["method"] == "HEAD"):
+            self._write(h11.Data(data=text))
         self._write(h11.EndOfMessage())
         self.transport.close()
 

@@ -136,7 +136,7 @@ def _resolve(address: ListenAddress) -> list[_Target]:
 
 def _listen(target: _Target, *, dual_stack: bool = False) -> socket.socket:
     family, sockaddr = target
-    sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, not dual_stack)

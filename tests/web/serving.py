@@ -179,6 +179,10 @@ class Client:
         poll.register(self.socket, 0)
         return any(event & (select.POLLHUP | select.POLLERR) for _, event in poll.poll(0))
 
+    def peek(self) -> bytes:
+        """The beginning of what the server has sent and nobody has taken yet; waits until it has sent something."""
+        return self.socket.recv(1024, socket.MSG_PEEK)
+
     def drip(self, data: bytes) -> None:
         """Send a little, which may come too late."""
         try:

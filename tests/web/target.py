@@ -20,16 +20,20 @@ DESCRIPTORS = 1024
 
 
 def target() -> Starlette:
-    """The usual routes, and one that takes every descriptor that the process has left."""
+    """The usual routes, and one that takes the descriptors that the process has left, and may never answer."""
     app = application()
     taken: list[int] = []
 
-    async def exhaust(_: Request) -> Response:
+    async def exhaust(request: Request) -> Response:
         try:
             while True:
                 taken.append(os.open("/dev/null", os.O_RDONLY))
         except OSError:
-            return PlainTextResponse(str(len(taken)))
+            for _ in range(int(request.query_params.get("spare", "0"))):
+                os.close(taken.pop())
+        if "hold" in request.query_params:
+            await asyncio.Event().wait()
+        return PlainTextResponse(str(len(taken)))
 
     app.router.routes.append(Route("/exhaust", exhaust))
     return app

@@ -176,13 +176,25 @@ def test_past_the_cap_the_longest_idle_connections_make_room(stack: ExitStack) -
     assert [False, False, False] == [client.is_closed() for client in (working, *clients[2:])]
 
 
-def test_silent_connections_never_push_out_a_scraper_that_keeps_its_own(stack: ExitStack) -> None:
+@pytest.mark.parametrize(
+    "first",
+    [
+        pytest.param(b"", id="silent"),
+        pytest.param(b"GET /metrics HTTP/1.1\r\nA: ", id="head begun"),
+        pytest.param(b"POST /echo HTTP/1.1\r\nContent-Length: 9\r\n" + HOST + b"\r\n", id="body begun"),
+        pytest.param(b"POST /echo HTTP/1.1\r\nTransfer-Encoding: chunked\r\n" + HOST + b"\r\n1\r\na", id="chunk begun"),
+    ],
+)
+def test_slow_connections_never_push_out_a_scraper_that_keeps_its_own(stack: ExitStack, first: bytes) -> None:
     serving = serve(stack, replace(PATIENT, arrivals=3, connections=3))
     kept = connect(stack, serving)
     kept.get("/metrics")
 
-    silent = [connect(stack, serving) for _ in range(20)]
-    wait_until_cut(silent[16])
+    slow = []
+    for _ in range(20):
+        slow.append(connect(stack, serving))
+        slow[-1].send(first)
+    wait_until_cut(slow[16])
 
     assert PAGE == kept.get("/metrics").body
 

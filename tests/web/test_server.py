@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 import socket
 import time
@@ -23,10 +24,11 @@ HOST = b"Host: test\r\n"
 
 
 @pytest.fixture
-def serving(capfd: pytest.CaptureFixture[str]) -> Iterator[Serving]:
-    """The server with its own limits; it must end in silence, whatever a test does to it."""
+def serving(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> Iterator[Serving]:
+    """The server with its usual limits; neither it nor the event loop may say a word, whatever a test does to it."""
     with Serving() as serving:
         yield serving
+    assert [] == [record for record in caplog.get_records("call") if record.levelno >= logging.WARNING]
     assert ("", "") == capfd.readouterr()
 
 
@@ -102,6 +104,15 @@ def test_a_body_that_nobody_wants_does_not_spoil_the_connection(serving: Serving
         assert PAGE == client.get("/metrics").body
 
 
+def test_what_a_client_sends_after_its_last_request_does_not_spoil_the_answer(serving: Serving) -> None:
+    with serving.client(receive_buffer=2048) as client:
+        client.send(b"GET /big HTTP/1.1\r\nConnection: close\r\n" + HOST + b"\r\n")
+        client.peek()  # the answer has begun
+        client.send(b"\r\nmore")
+
+        assert BIG_PAGE == client.answer().body
+
+
 def test_an_application_that_fails_is_answered_for_in_silence(serving: Serving) -> None:
     assert 500 == serving.get("/broken").status
     assert 200 == serving.get("/metrics").status
@@ -157,6 +168,14 @@ def test_a_faulty_request_is_refused_and_the_connection_closed(serving: Serving,
         assert (status, "close") == (answer.status, answer.headers["connection"])
         wait_until(client.is_closed, "the connection is closed")
     assert 200 == serving.get("/metrics").status
+
+
+def test_a_faulty_request_whose_answer_has_no_body_is_refused_without_one(serving: Serving) -> None:
+    with serving.client() as client:
+        client.send(b"HEAD /echo HTTP/1.1\r\nTransfer-Encoding: chunked\r\n" + HOST + b"\r\n\r\n\r\n")
+
+        assert 400 == client.answer(has_body=False).status
+        wait_until(client.is_closed, "the connection is closed")
 
 
 @pytest.mark.parametrize(
