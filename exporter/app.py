@@ -15,16 +15,19 @@ import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from exporter import __version__, log
+from exporter.configured_jails import ConfiguredJails
 from exporter.demo import Demo
 from exporter.exposition import Exposition
 from exporter.fail2ban import Client
-from exporter.health import Health, ProbeEnded, reduce
+from exporter.health import Health, Policy, ProbeEnded, reduce
 from exporter.model import Result
 from exporter.own import OwnMetrics
 from exporter.prober import Prober
 from exporter.settings import InvalidSettings, Settings, effective
 from exporter.snapshot import ProbeOptions, Snapshot
+from exporter.state_file import StateFile
 from exporter.status import status_document
+from exporter.web.lifecycle import Lifecycle
 from exporter.web.server import serve as serve_http
 from exporter.web.site import Site
 from exporter.web.sockets import bind
@@ -53,7 +56,7 @@ def demo(settings: Settings, reload: Callable[[], Settings]) -> int:
     with Demo() as simulated:
 
         def with_demo(read: Settings) -> Settings:
-            fail2ban = read.fail2ban.model_copy(update={"socket": simulated.socket})
+            fail2ban = read.fail2ban.model_copy(update={"socket": simulated.socket, "config_dir": None})
             return read.model_copy(update={"fail2ban": fail2ban})
 
         return serve(with_demo(settings), lambda: with_demo(reload()))
@@ -84,9 +87,16 @@ class _Exporter:
         self._reload = reload
         self._sockets = sockets
         self._listen_address = settings.web.listen_address
+        self._state_file = settings.recovery.state_file
         self._log = structlog.get_logger()
         self._own = OwnMetrics()
-        self._prober = Prober(_options(settings), Client, self._prober_failed)
+        self._prober = Prober(
+            _options(settings),
+            Client,
+            self._prober_failed,
+            configuration=ConfiguredJails(_options(settings).config_dir),
+            memory=StateFile(str(self._state_file), self._own.state_file_failed) if self._state_file else None,
+        )
         self._exposition = Exposition(lambda: self._prober.snapshot, self._own.registry)
         self._site = self._make_site()
         self._stop = asyncio.Event()
@@ -112,25 +122,41 @@ class _Exporter:
         await self._site(scope, receive, send)
 
     def _make_site(self) -> ASGIApp:
-        path = self._settings.web.telemetry_path
-        return Site(lambda: self._prober.snapshot, self._exposition, path).application()
+        web = self._settings.web
+        lifecycle = Lifecycle(
+            is_enabled=web.enable_lifecycle,
+            probe=self._prober.probe_now,
+            report=self._prober.report_activation,
+            reload=self._reconfigure,
+            probe_timeout=self._settings.probe.timeout,
+        )
+        return Site(lambda: self._prober.snapshot, self._exposition, web.telemetry_path, lifecycle).application()
 
-    def _reconfigure(self) -> None:
-        """Read the settings again, as SIGHUP asks: all that can change does; if any is faulty, the old ones stay."""
+    def _reconfigure(self) -> Sequence[str]:
+        """Read the settings again, as SIGHUP asks: all that can change does; if any is faulty, the old ones stay.
+
+        Returns:
+            The faults; none if the new settings are in force.
+        """
         try:
             settings = self._reload()
         except InvalidSettings as error:
             self._own.reloaded(successfully=False)
             self._log.error("reload_failed", faults=error.faults, settings="the old ones stay in force")
-            return
-        if settings.web.listen_address != self._listen_address:
-            self._log.warning("reload_incomplete", setting="web.listen-address", takes_effect="at the next start")
+            return error.faults
+        for name, wanted, present in (
+            ("web.listen-address", settings.web.listen_address, self._listen_address),
+            ("recovery.state-file", settings.recovery.state_file, self._state_file),
+        ):
+            if wanted != present:
+                self._log.warning("reload_incomplete", setting=name, takes_effect="at the next start")
         self._settings = settings
         log.configure(settings.log.level, settings.log.format)
         self._site = self._make_site()
         self._prober.reconfigure(_options(settings))
         self._own.reloaded(successfully=True)
         self._log.info("reloaded", **effective(settings))
+        return ()
 
     def _prober_failed(self, error: BaseException) -> None:
         """End the process, from the prober's thread: frozen metrics that look alive are the worst that could be."""
@@ -149,6 +175,8 @@ def _options(settings: Settings) -> ProbeOptions:
         interval=settings.probe.interval,
         timeout=settings.probe.timeout,
         expected=settings.jails.expected,
+        config_dir=str(settings.fail2ban.config_dir or ""),
+        policy=Policy(window=settings.recovery.window, grace=settings.recovery.grace),
     )
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from exporter.families import Definition, Kind, Row
+from exporter.health import Remembered
 from exporter.model import Jail, JailSettings, ProcessUsage, State
 from exporter.snapshot import Snapshot
 
@@ -44,6 +45,16 @@ def _by_jail(read: Callable[[Jail], float | None]) -> Callable[[Snapshot], Itera
 
 def _by_jail_setting(read: Callable[[JailSettings], float | None]) -> Callable[[Snapshot], Iterator[Row]]:
     return _by_jail(lambda jail: None if jail.settings is None else read(jail.settings))
+
+
+def _by_remembered(read: Callable[[Remembered], float | None]) -> Callable[[Snapshot], Iterator[Row]]:
+    def rows(snapshot: Snapshot) -> Iterator[Row]:
+        for jail, kept in snapshot.health.recovery.remembered.items():
+            value = read(kept)
+            if value is not None:
+                yield (jail,), value
+
+    return rows
 
 
 def _by_key(read: Callable[[Snapshot], Iterable[tuple[str, float]]]) -> Callable[[Snapshot], Iterator[Row]]:
@@ -165,7 +176,8 @@ DEFINITIONS: Final = (
     Definition(
         "fail2ban_jail_up",
         _GAUGE,
-        "1 for a running jail; 0 for one that is expected and does not run, also while fail2ban is offline.",
+        "1 for a running jail; 0 for one that the configuration enables, or that is expected, and that does not run, "
+        "also while fail2ban is offline.",
         _jail_up,
         _JAIL,
     ),
@@ -281,6 +293,60 @@ DEFINITIONS: Final = (
         _GAUGE,
         "The probe timeout in force, in seconds.",
         _one(lambda snapshot: snapshot.options.timeout),
+    ),
+    Definition(
+        "fail2ban_pending_recovery",
+        _GAUGE,
+        "1 while fail2ban is down and this jail's activation is blamed for it; 0 again once it is online.",
+        _by_remembered(lambda kept: kept.pending),
+        _JAIL,
+    ),
+    Definition(
+        "fail2ban_pending_recovery_detected_timestamp_seconds",
+        _GAUGE,
+        "When an outage was last blamed on this jail's activation, in seconds since the epoch; stays after recovery.",
+        _by_remembered(lambda kept: kept.detected),
+        _JAIL,
+    ),
+    Definition(
+        "fail2ban_pending_recoveries",
+        _GAUGE,
+        "Jails whose activation is blamed for the outage under way.",
+        _one(lambda snapshot: len(snapshot.health.recovery.pending())),
+    ),
+    Definition(
+        "fail2ban_jail_activation_timestamp_seconds",
+        _GAUGE,
+        "When the jail was last activated, as far as is known, in seconds since the epoch.",
+        _by_remembered(lambda kept: kept.activated),
+        _JAIL,
+    ),
+    Definition(
+        "fail2ban_activations_total",
+        _COUNTER,
+        "Activations of jails, each counted once, by who told first: observed (it began to run), "
+        "configured (the configuration began to enable it), reported (a tool said so).",
+        _by_key(lambda snapshot: snapshot.health.recovery.told.items()),
+        ("source",),
+    ),
+    Definition(
+        "fail2ban_activation_failures_total",
+        _COUNTER,
+        "Outages blamed on this jail's activation: crash, start refused, hang.",
+        _by_remembered(lambda kept: kept.failures),
+        _JAIL,
+    ),
+    Definition(
+        "fail2ban_recoveries_total",
+        _COUNTER,
+        "Blamed outages that ended with fail2ban online.",
+        _one(lambda snapshot: snapshot.health.recovery.recoveries),
+    ),
+    Definition(
+        "fail2ban_exporter_jail_config_errors",
+        _GAUGE,
+        "Files of fail2ban's jail configuration that could not be read or parsed.",
+        _one(lambda snapshot: snapshot.config_faults),
     ),
 )
 """The metrics of fail2ban and of its probes, in the order in which they are served."""

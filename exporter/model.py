@@ -45,6 +45,30 @@ class ExitKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class ServerExit:
+    """The end of a server process: how, and when, in monotonic seconds."""
+
+    kind: ExitKind
+    identity: str
+    """That of the `Server` that ended."""
+    after: float
+    """The latest moment at which it was known to run."""
+    before: float
+    """The moment at which it was known to have ended; hardly later where the end was seen as it happened."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerTraces:
+    """A server process as it was while it ran: by what is left of it later, one can tell whether and how it ended."""
+
+    identity: str
+    socket: str | None
+    """Identity of its socket file."""
+    folder: str | None
+    """Identity of the folder that the socket was in."""
+
+
+@dataclass(frozen=True, slots=True)
 class JailSettings:
     """A jail's settings in force; what is not known is None."""
 
@@ -112,6 +136,7 @@ class Probe:
     jail_count: int | None = None
     """Running jails; None unless the probe succeeded."""
     jails: tuple[Jail, ...] = ()
-    """Sorted by name; may be shorter than `jail_count` where fail2ban's list of names is ambiguous."""
+    """Sorted by name, each name once; may be fewer than `jail_count`, where fail2ban's list of names is ambiguous or it
+    answers for a jail with an error."""
     database_bytes: int | None = None
     """Size of fail2ban's database file; None without a database or where it can't be seen."""

@@ -6,7 +6,7 @@ import platform
 import time
 from collections.abc import Callable
 
-from prometheus_client import CollectorRegistry, Gauge, GCCollector, Info, PlatformCollector, ProcessCollector
+from prometheus_client import CollectorRegistry, Counter, Gauge, GCCollector, Info, PlatformCollector, ProcessCollector
 
 from exporter import __version__
 
@@ -29,6 +29,11 @@ class OwnMetrics:
             "When the settings were last read successfully, in seconds since the epoch.",
             registry=self.registry,
         )
+        self._state_file_errors = Counter(
+            "fail2ban_exporter_state_file_errors",
+            "How often the state file could not be read or written.",
+            registry=self.registry,
+        )
         self.reloaded(successfully=True)
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
@@ -39,3 +44,7 @@ class OwnMetrics:
         self._reload_successful.set(successfully)
         if successfully:
             self._reload_time.set(self._wall())
+
+    def state_file_failed(self) -> None:
+        """Count that the state file could not be read or written."""
+        self._state_file_errors.inc()

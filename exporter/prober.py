@@ -2,35 +2,58 @@
 
 from __future__ import annotations
 
-import os
 import select
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 import structlog
 
 from exporter.changes import log_changes
-from exporter.health import Event, Health, Histogram, ProbeEnded, ServerExited, reduce
-from exporter.model import ExitKind, Probe, State
+from exporter.configured_jails import ConfiguredJails
+from exporter.health import (
+    ActivationReported,
+    Event,
+    Health,
+    Histogram,
+    ProbeEnded,
+    ServerExited,
+    reduce,
+)
+from exporter.inbox import Inbox, Report
+from exporter.model import Probe, ServerExit, ServerTraces, State
+from exporter.patience import Patience
+from exporter.schedule import next_probe
 from exporter.snapshot import ProbeOptions, Snapshot
 
-RETRY_SECONDS: Final = 1.0
-"""The shortest wait before another probe while fail2ban is not online."""
-_BACKING_OFF: Final = 0.1
-"""While fail2ban is not online, the wait is this share of how long it has not been: news is at most that much late."""
+_NOTICE_SECONDS: Final = 0.1
+"""How much later than it ended the end of a watched server may be noticed, on a busy host."""
 
 
 class ProbeClient(Protocol):
     """What the prober needs of a client; see `exporter.fail2ban.Client`."""
 
     def probe(self, timeout: float) -> Probe: ...  # noqa: D102
-    def exits(self) -> list[ExitKind]: ...  # noqa: D102
+    def exits(self) -> list[ServerExit]: ...  # noqa: D102
+    def traces(self) -> ServerTraces | None: ...  # noqa: D102
+    def was_alive(self, at: float) -> None: ...  # noqa: D102
     def watched(self) -> Sequence[tuple[int, int]]: ...  # noqa: D102
     def settles_in(self) -> float | None: ...  # noqa: D102
     def close(self) -> None: ...  # noqa: D102
+
+
+class Memory(Protocol):
+    """What survives a restart; see `exporter.state_file.StateFile`."""
+
+    def recall(  # noqa: D102
+        self, health: Health, socket: str, now: float, timestamp: float
+    ) -> tuple[Health, ServerTraces | None]: ...
+    def keep(  # noqa: D102
+        self, health: Health, socket: str, traces: ServerTraces | None, now: float, timestamp: float
+    ) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,31 +71,40 @@ class Prober:
     is a daemon: a probe that hangs does not hold up the end of the process. `snapshot` may be read from any thread.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # all that a prober is made of comes from the one composition root
         self,
         options: ProbeOptions,
-        make_client: Callable[[str], ProbeClient],
+        make_client: Callable[[str, ServerTraces | None], ProbeClient],
         on_failure: Callable[[BaseException], None],
         clock: Clock | None = None,
+        *,
+        configuration: ConfiguredJails | None = None,
+        memory: Memory | None = None,
     ) -> None:
         """Prepare; nothing runs before `start`.
 
         Args:
-            options: what to probe, how often, how long.
-            make_client: makes the client for a socket path; called on the prober's thread.
+            options: what to probe, how often, how long, and how blame is put.
+            make_client: makes the client for a socket path, with what is known of the server that ran there before;
+                called on the prober's thread.
             on_failure: called on the prober's thread when it dies of an error, which is then the end of the probing.
             clock: the clocks.
+            configuration: which jails fail2ban's configuration enables.
+            memory: what survives a restart.
         """
         self._clock = clock or Clock()
         self._make_client = make_client
         self._on_failure = on_failure
+        self._configuration = configuration or ConfiguredJails.off()
+        self._memory = memory
         self._log = structlog.get_logger()
-        self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._inbox = Inbox()
         self._stopping = False
         self._wanted = options
         self._client: ProbeClient | None = None
-        self._patience = _Patience()
-        self.snapshot = Snapshot(options=options, health=Health.initial(options.timeout), beat=self._clock.monotonic())
+        self._patience = Patience()
+        health = Health.initial(options.timeout, options.policy)
+        self.snapshot = Snapshot(options=options, health=health, beat=self._clock.monotonic())
         """The latest snapshot, replaced by a single assignment."""
         self._thread = threading.Thread(target=self._run, name="prober", daemon=True)
 
@@ -83,17 +115,26 @@ class Prober:
     def reconfigure(self, options: ProbeOptions) -> None:
         """Work by other options from the next turn on, and probe at once. From any thread; the last call wins."""
         self._wanted = options
-        os.eventfd_write(self._wake, 1)
+        self._inbox.want_probe()
+
+    def probe_now(self) -> Future[Snapshot]:
+        """Probe at once, and return what is to be the snapshot of it. From any thread."""
+        return self._inbox.ask_for_probe()
+
+    def report_activation(self, jail: str, timestamp: float | None = None) -> None:
+        """Take note that a tool activated a jail, at a UTC epoch time or now. From any thread."""
+        self._inbox.report(Report(jail, timestamp, self._clock.monotonic(), self._clock.wall()))
 
     def stop(self, patience: float = 0.5) -> None:
         """Ask the thread to end, and wait for it that many seconds; a probe under way is not waited for longer."""
         self._stopping = True
-        os.eventfd_write(self._wake, 1)
+        self._inbox.want_probe()
         if self._thread.is_alive():
             self._thread.join(patience)
 
     def _run(self) -> None:
         try:
+            self._remember()
             while not self._stopping:
                 self._turn()
         except BaseException as error:  # noqa: BLE001  # whatever it is, frozen metrics must not outlive it
@@ -102,15 +143,33 @@ class Prober:
             if self._client is not None:
                 self._client.close()
 
+    def _remember(self) -> None:
+        """Go on from where an earlier run of the exporter was."""
+        now, timestamp = self._clock.monotonic(), self._clock.wall()
+        health, traces, socket = self.snapshot.health, None, self.snapshot.options.socket
+        if self._memory is not None:
+            health, traces = self._memory.recall(health, socket, now, timestamp)
+        self.snapshot = replace(self.snapshot, health=health, beat=now)
+        self._client = self._make_client(socket, traces)
+
     def _turn(self) -> None:
         """Probe once, publish, and wait until there is reason for the next probe."""
         started = self._clock.monotonic()
+        # In this order: options that are wanted from now on call for another probe.
+        asking = self._inbox.take_asking()
         client = self._configured()
+        was_online = self.snapshot.health.state is State.ONLINE
         probe = client.probe(self.snapshot.options.timeout)
-        now = self._clock.monotonic()
-        self._publish([ProbeEnded(probe, at=now, timestamp=self._clock.wall()), *_exits(client)], probe)
-        due = self._next_probe(started, now)
-        self._wait(client, due)
+        now, timestamp = self._clock.monotonic(), self._clock.wall()
+        # At the moment that fail2ban is found down, what was changed to bring it down must be known.
+        changes = self._configuration.look(now, timestamp, again=was_online and probe.server is None)
+        self._publish(
+            [*changes, *self._reports(), ProbeEnded(probe, at=now, timestamp=timestamp), *self._exits(client)], probe
+        )
+        for future in asking:
+            future.set_result(self.snapshot)
+        interval = self.snapshot.options.interval
+        self._wait(client, next_probe(self.snapshot.health, interval, started, now))
 
     def _configured(self) -> ProbeClient:
         """Return the client for the options that are wanted now, having taken them over."""
@@ -122,9 +181,14 @@ class Prober:
             # Another socket is another server: its process is no restart of the former, whose figures are not its own.
             health, probe = health.of_another_server(), None
         if self._client is None:
-            self._client = self._make_client(wanted.socket)
+            self._client = self._make_client(wanted.socket, None)
         if wanted.timeout != current.timeout:
             health = replace(health, durations=Histogram.up_to(wanted.timeout))
+        if wanted.policy != current.policy:
+            health = replace(health, recovery=replace(health.recovery, policy=wanted.policy))
+        if wanted.config_dir != current.config_dir:
+            self._configuration.turn_to(wanted.config_dir)
+            health = replace(health, recovery=health.recovery.without_configuration())
         if wanted is not current:
             # A beat: by a shorter interval the former one would be too old at once.
             now = self._clock.monotonic()
@@ -135,78 +199,79 @@ class Prober:
         before = health = self.snapshot.health
         for event in events:
             health = reduce(health, event)
-        self.snapshot = replace(self.snapshot, health=health, probe=probe, beat=self._clock.monotonic())
+        # Before anybody sees it: what was shown once must survive, or a counter would go back after a restart.
+        if self._memory is not None and self._client is not None:
+            socket, traces = self.snapshot.options.socket, self._client.traces()
+            self._memory.keep(health, socket, traces, self._clock.monotonic(), self._clock.wall())
+        self.snapshot = replace(
+            self.snapshot,
+            health=health,
+            probe=probe,
+            beat=self._clock.monotonic(),
+            config_faults=self._configuration.faults,
+        )
         self._patience.learn(
             changed=(health.state, health.restarts, health.exits) != (before.state, before.restarts, before.exits)
         )
         log_changes(self._log, before, health, probe)
 
-    def _next_probe(self, started: float, now: float) -> float:
-        """Return the monotonic time of the next probe if nothing happens before.
-
-        Online, that is an interval after the start of the latest. Otherwise it is every second at first, then less
-        often the longer fail2ban is away, until it is the interval. A probe that took longer than the interval is
-        followed by a pause, not by another at once.
-        """
-        interval, health = self.snapshot.options.interval, self.snapshot.health
-        shortest = min(RETRY_SECONDS, interval)
-        if health.state is State.ONLINE or health.changed_at is None:
-            return max(started + interval, now + (shortest if now > started + interval else 0))
-        return now + min(max(shortest, (now - health.changed_at) * _BACKING_OFF), interval)
-
     def _wait(self, client: ProbeClient, due: float) -> None:
         """Wait until the next probe is due or wanted, or the server may have ended; settle exits meanwhile."""
         while not self._stopping:
             now = self._clock.monotonic()
-            if now >= due:
+            if now >= due or self._inbox.wants_probe():
                 return
-            hints = client.watched() if self._patience.listens(now) else []
-            poller = select.poll()
-            poller.register(self._wake, select.POLLIN)
-            for descriptor, events in hints:
-                poller.register(descriptor, events)
-            wake_at = min(due, self._patience.until if self._patience.until > now else due)
-            settles_in = client.settles_in()
-            seconds = min(wake_at - now, wake_at - now if settles_in is None else settles_in)
-            ready = {descriptor for descriptor, _ in poller.poll(max(0.0, seconds) * 1000)}
-            if self._wake in ready:
-                os.eventfd_read(self._wake)
-                return
+            ready = self._poll(client, min(due - now, self._configuration.next_look_in(now)))
+            if self._inbox.fileno() in ready:
+                self._inbox.clear()
+                ready.discard(self._inbox.fileno())
             if ready:
                 self._patience.heed(self._clock.monotonic(), self.snapshot.options.interval)
                 return
-            if exits := _exits(client):
-                self._publish(exits, self.snapshot.probe)
-                if self.snapshot.health.state is State.ONLINE:
-                    return
+            if self._settle(client):
+                return
 
+    def _poll(self, client: ProbeClient, seconds: float) -> set[int]:
+        """Wait for news that long at most; return the descriptors that have some."""
+        now = self._clock.monotonic()
+        listens = self._patience.listens(now)
+        poller = select.poll()
+        poller.register(self._inbox, select.POLLIN)
+        watched = client.watched() if listens else ()
+        for descriptor, events in watched:
+            poller.register(descriptor, events)
+        if not listens:
+            seconds = min(seconds, self._patience.until - now)
+        settles_in = client.settles_in()
+        if settles_in is not None:
+            seconds = settles_in
+        ready = {descriptor for descriptor, _ in poller.poll(max(0.0, seconds) * 1000)}
+        if watched:
+            ended, is_news = self._clock.monotonic(), bool(ready - {self._inbox.fileno()})
+            # What ends while it is watched wakes this thread at once.
+            client.was_alive(max(now, ended - _NOTICE_SECONDS) if is_news else ended)
+        return ready
 
-class _Patience:
-    """How eagerly to follow the hint that the server ended: at once, but ever less if hint after hint was false.
+    def _settle(self, client: ProbeClient) -> bool:
+        """Publish what became known without a probe; tell whether it calls for one."""
+        now, timestamp = self._clock.monotonic(), self._clock.wall()
+        changes = self._configuration.look(now, timestamp)
+        exits = self._exits(client)
+        events: list[Event] = [*changes, *self._reports(), *exits]
+        if events:
+            self._publish(events, self.snapshot.probe)
+        return bool(changes) or (bool(exits) and self.snapshot.health.state is State.ONLINE)
 
-    A server that drops idle connections must not be probed in a loop.
-    """
+    def _exits(self, client: ProbeClient) -> list[ServerExited]:
+        now, timestamp = self._clock.monotonic(), self._clock.wall()
+        return [ServerExited(ended, at=now, timestamp=timestamp) for ended in client.exits()]
 
-    def __init__(self) -> None:
-        self.until = 0.0
-        """Monotonic time before which no hint is followed."""
-        self._false_hints = 0
-
-    def listens(self, now: float) -> bool:
-        return now >= self.until
-
-    def heed(self, now: float, interval: float) -> None:
-        """Follow a hint now; unless it proves true, wait longer before the next."""
-        pause = 0.0 if self._false_hints == 0 else min(2.0 ** (self._false_hints - 1), max(interval, RETRY_SECONDS))
-        self.until = now + pause
-        self._false_hints = min(self._false_hints + 1, 20)
-
-    def learn(self, *, changed: bool) -> None:
-        """Note whether there was news; news makes the next hint welcome."""
-        if changed:
-            self._false_hints = 0
-            self.until = 0.0
-
-
-def _exits(client: ProbeClient) -> list[ServerExited]:
-    return [ServerExited(kind) for kind in client.exits()]
+    def _reports(self) -> list[ActivationReported]:
+        reports = self._inbox.take_reports()
+        now = self._clock.monotonic()
+        # A report from the future is one of a clock that is ahead.
+        ages = [0.0 if one.timestamp is None else max(0.0, one.told_timestamp - one.timestamp) for one in reports]
+        return [
+            ActivationReported(one.jail, happened=one.told_at - age, at=now, timestamp=one.told_timestamp - age)
+            for one, age in zip(reports, ages, strict=True)
+        ]

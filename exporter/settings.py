@@ -39,6 +39,11 @@ class Fail2ban(_Group):
         default=Path("/var/run/fail2ban/fail2ban.sock"), description="The UNIX socket of the fail2ban server to watch."
     )
 
+    config_dir: Annotated[Path | None, values.file("fail2ban's configuration folder", "FOLDER")] = Field(
+        default=Path("/etc/fail2ban"),
+        description="Where the jails that the configuration enables are read from; empty turns that off.",
+    )
+
 
 class Probe(_Group):
     """When to probe."""
@@ -48,6 +53,21 @@ class Probe(_Group):
     )
     timeout: Annotated[float, values.between(0.01, 600)] = Field(
         default=10.0, description="Deadline for one whole probe: connect, every request, every reply."
+    )
+
+
+class Recovery(_Group):
+    """How an outage is put down to a jail."""
+
+    window: Annotated[float, values.between(1, 86400)] = Field(
+        default=60.0, description="How long after a jail's activation an outage is blamed on it."
+    )
+    grace: Annotated[float, values.between(0, 3600)] = Field(
+        default=10.0, description="How long a clean restart may take before it counts as an outage."
+    )
+    state_file: Annotated[Path | None, values.file("a file in a folder that can be written to")] = Field(
+        default=None,
+        description="Where blame and its counters survive a restart of the exporter. Takes effect at the next start.",
     )
 
 
@@ -68,6 +88,11 @@ class Web(_Group):
     )
     telemetry_path: Annotated[str, values.route()] = Field(
         default="/metrics", description="Path under which the metrics are served."
+    )
+
+    enable_lifecycle: Annotated[bool, values.switch()] = Field(
+        default=False,
+        description="Allow POST to /-/probe, /-/activations and /-/reload, by anybody who can reach the address.",
     )
 
 
@@ -101,6 +126,7 @@ class Settings(BaseSettings):
 
     fail2ban: Fail2ban = Fail2ban()
     probe: Probe = Probe()
+    recovery: Recovery = Recovery()
     jails: Jails = Jails()
     web: Web = Web()
     log: Log = Log()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-from exporter.health import Health
+from exporter.health import Health, Policy
 from exporter.model import Probe, State
 
 STALE_INTERVALS = 3
@@ -22,6 +22,10 @@ class ProbeOptions:
     """Seconds that one whole probe may take."""
     expected: tuple[str, ...] = ()
     """Jails that must run."""
+    config_dir: str = ""
+    """fail2ban's configuration folder; empty for not looking at it."""
+    policy: Policy = field(default_factory=Policy)
+    """How blame is put."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,8 @@ class Snapshot:
     """Monotonic seconds at which the prober published it."""
     probe: Probe | None = None
     """The latest probe; None before the first, and in a stale snapshot."""
+    config_faults: int | None = None
+    """How many of fail2ban's configuration files could not be read or parsed; None while they are not looked at."""
 
     def stale_at(self) -> float:
         """Return the monotonic seconds from which this snapshot is too old to be served as live."""
@@ -52,14 +58,14 @@ class Snapshot:
         return replace(self, health=health, probe=None)
 
     def missing_jails(self) -> tuple[str, ...]:
-        """Return the expected jails that do not run, sorted; empty where that is not known.
+        """Return the jails that are expected or enabled and do not run, sorted; empty where that is not known.
 
         Offline none runs. Where fail2ban's list of names is ambiguous, a jail that was not told may run all the same.
         """
         if self.health.state not in (State.ONLINE, State.OFFLINE) or self.untold_jails():
             return ()
         running = set() if self.probe is None else {jail.name for jail in self.probe.jails}
-        return tuple(sorted(set(self.options.expected) - running))
+        return tuple(sorted({*self.options.expected, *self.health.recovery.missing} - running))
 
     def untold_jails(self) -> int:
         """Return how many jails run of which no more is known, not even their names."""

@@ -47,6 +47,8 @@ class Takes:
     """A flag given again adds to the value; its text is split at commas."""
     secret: bool = False
     """The value is never shown."""
+    switch: bool = False
+    """A flag without a value turns it on."""
 
     def __get_pydantic_core_schema__(self, _source: object, _handler: object) -> core_schema.CoreSchema:
         """Let pydantic validate the field by `parse`."""
@@ -134,6 +136,8 @@ def from_flags(argv: Sequence[str], known: Sequence[Setting]) -> Reading:
             )
             continue
         flag, equals, text = word.partition("=")
+        if not equals and flag in by_flag and by_flag[flag].takes.switch:
+            equals, text = "=", "true"
         # An unknown flag takes its value along: that isn't a fault of its own.
         value = text if equals else words.popleft() if words and not words[0].startswith("--") else None
         if flag not in by_flag:

@@ -34,6 +34,11 @@ def status_document(snapshot: Snapshot) -> dict[str, Any]:
             "interval_seconds": options.interval,
             "timeout_seconds": options.timeout,
         },
+        "pending_recoveries": [
+            {"jail": jail, "detected_timestamp_seconds": health.recovery.remembered[jail].detected}
+            for jail in health.recovery.pending()
+        ],
+        "recoveries": health.recovery.recoveries,
         "server_exits": {str(kind): number for kind, number in health.exits.items()},
         "server_restarts": health.restarts,
         "database_size_bytes": None if probe is None else probe.database_bytes,

@@ -56,9 +56,14 @@ def unix_socket() -> Takes:
     return Takes(accepted, _socket, str, "PATH")
 
 
-def file(kind: str) -> Takes:
-    """Take the path of a file of some kind, opened only later; empty for none."""
-    return Takes(f"{kind}; empty for none", _file, lambda path: str(path or ""), "FILE")
+def file(kind: str, placeholder: str = "FILE") -> Takes:
+    """Take the path of a file or folder of some kind, opened only later; empty for none."""
+    return Takes(f"{kind}; empty for none", _file, lambda path: str(path or ""), placeholder)
+
+
+def switch() -> Takes:
+    """Take on or off."""
+    return Takes("true or false", _switch, lambda value: str(value).lower(), "true|false", switch=True)
 
 
 def route() -> Takes:
@@ -129,6 +134,14 @@ def _address(value: object) -> ListenAddress:
     except ValueError as error:
         # What is accepted ends the line of every fault; once is enough.
         raise ValueError(str(error).partition(": expected ")[0]) from None
+
+
+def _switch(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    if not isinstance(value, str) or value not in {"true", "false"}:
+        raise ValueError("neither")
+    return value == "true"
 
 
 def _socket(value: object) -> Path:

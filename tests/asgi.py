@@ -22,7 +22,9 @@ class Answer:
         return self.body.decode()
 
 
-def call(app: ASGIApp, path: str, headers: dict[str, str] | None = None, *, method: str = "GET") -> Answer:
+def call(
+    app: ASGIApp, path: str, headers: dict[str, str] | None = None, *, method: str = "GET", body: bytes = b""
+) -> Answer:
     """Send a request; the path may have a query, and stands in the request as it is given."""
     path, _, query = path.partition("?")
     scope = {
@@ -42,7 +44,7 @@ def call(app: ASGIApp, path: str, headers: dict[str, str] | None = None, *, meth
     answer = Answer()
 
     async def receive() -> Message:
-        return {"type": "http.request", "body": b"", "more_body": False}
+        return {"type": "http.request", "body": body, "more_body": False}
 
     async def send(message: Message) -> None:
         if message["type"] == "http.response.start":

@@ -82,12 +82,21 @@ class ExporterProgram:
     def get(self, path: str, headers: dict[str, str] | None = None) -> "Answer":
         """GET a path."""
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", headers=headers or {})
+        return self._answer(request)
+
+    def _answer(self, request: urllib.request.Request) -> "Answer":
         try:
             with urllib.request.urlopen(request, timeout=DEADLINE) as response:  # noqa: S310
                 return Answer(response.status, response.read().decode(), dict(response.headers))
         except urllib.error.HTTPError as error:
             with error:
                 return Answer(error.code, error.read().decode(), dict(error.headers))
+
+    def post(self, path: str, document: object | None = None) -> "Answer":
+        """POST a JSON document."""
+        body = b"" if document is None else json.dumps(document).encode()
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", data=body, method="POST")
+        return self._answer(request)
 
     def status(self) -> dict[str, Any]:
         """The status document."""
@@ -126,6 +135,11 @@ class ExporterProgram:
         os.kill(self.pid, signal.SIGTERM)
         return self.wait_end(), time.monotonic() - started
 
+    def kill(self) -> None:
+        """End it as `kill -9` does."""
+        os.kill(self.pid, signal.SIGKILL)
+        self.wait_end()
+
     def wait_end(self) -> int:
         """Wait for the end; return the exit status."""
         return self._process.wait(DEADLINE)
@@ -143,6 +157,10 @@ class Answer:
         self.status = status
         self.body = body
         self.headers = headers
+
+    def json(self) -> Any:
+        """The body as JSON."""
+        return json.loads(self.body)
 
 
 def parse(text: str) -> Samples:

@@ -31,6 +31,7 @@ class Jail:
         backend: How the log file is watched.
         enabled: Whether the server starts it.
         action: One that does nothing; empty for none at all.
+        log_file: Watched in place of one of its own; not made, so that fail2ban refuses one that isn't there.
         extra: More lines of the jail's configuration.
     """
 
@@ -41,6 +42,7 @@ class Jail:
     backend: str = "polling"
     enabled: bool = True
     action: str = "nothing"
+    log_file: str = ""
     extra: tuple[str, ...] = ()
 
 
@@ -96,7 +98,8 @@ class Configuration:
         (self.config / "fail2ban.conf").write_text(self._server_section(), encoding="utf-8")
         sections = []
         for jail in jails:
-            self.log_path(jail.name).touch()
+            if not jail.log_file:
+                self.log_path(jail.name).touch()
             sections.append(self._jail_section(jail))
         (self.config / "jail.conf").write_text("\n".join(sections), encoding="utf-8")
 
@@ -123,7 +126,7 @@ enabled = {str(jail.enabled).lower()}
 filter = app
 action = {jail.action}
 backend = {jail.backend}
-logpath = {self.log_path(jail.name)}
+logpath = {jail.log_file or self.log_path(jail.name)}
 maxretry = {jail.maxretry}
 findtime = {jail.findtime}
 bantime = {jail.bantime}

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from exporter.health import Health, ProbeEnded, reduce
-from exporter.model import Jail, JailSettings, Probe, ProcessUsage, Result, Server
+from exporter.health import ActivationReported, Event, Health, ProbeEnded, ServerExited, reduce
+from exporter.model import ExitKind, Jail, JailSettings, Probe, ProcessUsage, Result, Server, ServerExit
 from exporter.snapshot import ProbeOptions, Snapshot
 
 TIMESTAMP: Final = 1_700_000_000.0
@@ -82,6 +82,24 @@ def failure(result: Result = Result.SOCKET_MISSING, reason: str = "no socket the
     return Probe(result=result, reason=reason, duration=duration)
 
 
+def server_exit(kind: ExitKind = ExitKind.CRASH, *, at: float = 0.0, identity: str = "pid:42:1") -> ServerExit:
+    """The end of a server's process, seen as it happened."""
+    return ServerExit(kind, identity, after=at, before=at)
+
+
+def exited(kind: ExitKind = ExitKind.CRASH, *, at: float = 0.0, identity: str = "pid:42:1") -> ServerExited:
+    """The same as an event."""
+    return ServerExited(server_exit(kind, at=at, identity=identity), at=at, timestamp=TIMESTAMP + at)
+
+
+def then(shown: Snapshot, *events: Event) -> Snapshot:
+    """The snapshot after more events."""
+    for event in events:
+        probe = event.probe if isinstance(event, ProbeEnded) else shown.probe
+        shown = replace(shown, health=reduce(shown.health, event), probe=probe)
+    return shown
+
+
 def snapshot(
     *probes: Probe, expected: Sequence[str] = (), interval: float = 30.0, timeout: float = 10.0, beat: float = 0.0
 ) -> Snapshot:
@@ -91,3 +109,13 @@ def snapshot(
     for latest in probes:
         health = reduce(health, ProbeEnded(latest, at=beat, timestamp=TIMESTAMP))
     return Snapshot(options, health, beat=beat, probe=probes[-1] if probes else None)
+
+
+def blamed_snapshot(*jails: str, expected: Sequence[str] = ("sshd",)) -> Snapshot:
+    """The snapshot of a fail2ban that crashed 3 s after it was online and 1 s after these jails were activated."""
+    return then(
+        snapshot(success(jail()), expected=expected),
+        *(ActivationReported(name, happened=2, at=2, timestamp=TIMESTAMP + 2) for name in jails),
+        exited(at=3),
+        ProbeEnded(failure(), at=3, timestamp=TIMESTAMP + 3),
+    )

@@ -15,7 +15,7 @@ import structlog
 
 from exporter.addresses import ListenAddress
 from exporter.exposition import Exposition
-from exporter.model import ExitKind, Probe, Result
+from exporter.model import Probe, Result, ServerExit
 from exporter.negotiation import Format
 from exporter.own import OwnMetrics
 from exporter.prober import Prober
@@ -23,6 +23,7 @@ from exporter.snapshot import ProbeOptions
 from exporter.web.server import serve
 from exporter.web.site import Site
 from exporter.web.sockets import bind
+from tests.lifecycles import lifecycle
 from tests.snapshots import failure, jail, server, snapshot, success
 from tests.waiting import DEADLINE
 
@@ -59,9 +60,15 @@ class Restless:
             return failure(Result.TIMEOUT)
         return of_number(self.number)
 
-    def exits(self) -> list[ExitKind]:
+    def exits(self) -> list[ServerExit]:
         """None."""
         return []
+
+    def traces(self) -> None:
+        """Leaves none."""
+
+    def was_alive(self, at: float) -> None:
+        """Does not care."""
 
     def watched(self) -> Sequence[tuple[int, int]]:
         """Nothing."""
@@ -134,7 +141,7 @@ class Scraper(threading.Thread):
 def prober(died: list[BaseException]) -> Iterator[Prober]:
     """A prober that makes one probe after the other; ended with the block."""
     client = Restless()
-    running = Prober(ProbeOptions("/run/f2b.sock", interval=0, timeout=10), lambda _: client, died.append)
+    running = Prober(ProbeOptions("/run/f2b.sock", interval=0, timeout=10), lambda *_: client, died.append)
     with structlog.testing.capture_logs():
         running.start()
         try:
@@ -147,7 +154,7 @@ def prober(died: list[BaseException]) -> Iterator[Prober]:
 def serving(running: Prober) -> Iterator[int]:
     """The real server with the real routes; its port. Ended with the block."""
     exposition = Exposition(lambda: running.snapshot, OwnMetrics().registry)
-    application = Site(lambda: running.snapshot, exposition, "/metrics").application()
+    application = Site(lambda: running.snapshot, exposition, "/metrics", lifecycle()).application()
     sockets = bind([ListenAddress("127.0.0.1", 0)])
     port = sockets[0].getsockname()[1]
     loop = asyncio.new_event_loop()

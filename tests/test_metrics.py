@@ -9,11 +9,23 @@ from dataclasses import replace
 import pytest
 
 from exporter.families import Definition
-from exporter.health import ServerExited, reduce
+from exporter.health import ActivationReported, ConfigurationRead, ProbeEnded, Source
 from exporter.metrics import DEFINITIONS
 from exporter.model import ExitKind, Probe, Result, State
 from exporter.snapshot import Snapshot
-from tests.snapshots import FOREVER, TIMESTAMP, failure, jail, jail_with, server, snapshot, success
+from tests.snapshots import (
+    FOREVER,
+    TIMESTAMP,
+    blamed_snapshot,
+    exited,
+    failure,
+    jail,
+    jail_with,
+    server,
+    snapshot,
+    success,
+    then,
+)
 
 CONTRACT = {
     "fail2ban_up": ("gauge", ()),
@@ -49,7 +61,26 @@ CONTRACT = {
     "fail2ban_probe_consecutive_failures": ("gauge", ()),
     "fail2ban_probe_interval_seconds": ("gauge", ()),
     "fail2ban_probe_timeout_seconds": ("gauge", ()),
+    "fail2ban_pending_recovery": ("gauge", ("jail",)),
+    "fail2ban_pending_recovery_detected_timestamp_seconds": ("gauge", ("jail",)),
+    "fail2ban_pending_recoveries": ("gauge", ()),
+    "fail2ban_jail_activation_timestamp_seconds": ("gauge", ("jail",)),
+    "fail2ban_activations_total": ("counter", ("source",)),
+    "fail2ban_activation_failures_total": ("counter", ("jail",)),
+    "fail2ban_recoveries_total": ("counter", ()),
+    "fail2ban_exporter_jail_config_errors": ("gauge", ()),
 }
+
+OF_BLAME = (
+    "fail2ban_pending_recovery",
+    "fail2ban_pending_recovery_detected_timestamp_seconds",
+    "fail2ban_pending_recoveries",
+    "fail2ban_jail_activation_timestamp_seconds",
+    "fail2ban_activations_total",
+    "fail2ban_activation_failures_total",
+    "fail2ban_recoveries_total",
+)
+"""What is known of activations and blame, whether or not fail2ban can be asked."""
 
 OF_FAIL2BAN = (
     "fail2ban_server_info",
@@ -57,11 +88,16 @@ OF_FAIL2BAN = (
     *(name for name in CONTRACT if name.startswith("fail2ban_process_")),
     "fail2ban_database_size_bytes",
     "fail2ban_jails",
-    *(name for name in CONTRACT if name.startswith("fail2ban_jail_")),
+    *(name for name in CONTRACT if name.startswith("fail2ban_jail_") and name not in OF_BLAME),
 )
 """What is read from fail2ban's socket or process."""
 
-FULL = snapshot(success(jail(), FOREVER))
+RECOVERED = replace(
+    then(blamed_snapshot("sshd"), ProbeEnded(success(jail(), FOREVER), at=9, timestamp=TIMESTAMP + 9)), config_faults=0
+)
+"""Online again after a crash for which a jail was blamed."""
+
+FULL = replace(RECOVERED, options=replace(RECOVERED.options, expected=()))
 
 Labels = tuple[tuple[str, str], ...]
 
@@ -126,11 +162,16 @@ def test_online_with_everything_known_nothing_of_the_contract_is_missing() -> No
     assert set(CONTRACT) == present(FULL)
 
 
+def then_failed(result: Result) -> Snapshot:
+    """The snapshot after one more probe, which failed."""
+    return then(FULL, ProbeEnded(failure(result), at=10, timestamp=TIMESTAMP + 10))
+
+
 NOT_ONLINE = {
-    "offline": snapshot(success(jail()), failure(Result.SOCKET_MISSING)),
-    "refused": snapshot(success(jail()), failure(Result.CONNECTION_REFUSED)),
-    "unresponsive": snapshot(success(jail()), failure(Result.TIMEOUT)),
-    "inaccessible": snapshot(success(jail()), failure(Result.PERMISSION_DENIED)),
+    "offline": then_failed(Result.SOCKET_MISSING),
+    "refused": then_failed(Result.CONNECTION_REFUSED),
+    "unresponsive": then_failed(Result.TIMEOUT),
+    "inaccessible": then_failed(Result.PERMISSION_DENIED),
     "unknown": snapshot(),
     "stale": FULL.as_of(1e6),
 }
@@ -141,12 +182,23 @@ def test_while_not_online_no_earlier_figure_of_fail2ban_is_shown(state: str) -> 
     assert present(NOT_ONLINE[state], OF_FAIL2BAN) == set()
 
 
+WITHOUT_A_PROBE = {
+    "fail2ban_pending_recovery",
+    "fail2ban_pending_recovery_detected_timestamp_seconds",
+    "fail2ban_jail_activation_timestamp_seconds",
+    "fail2ban_activation_failures_total",
+    "fail2ban_exporter_jail_config_errors",
+}
+"""What nobody has told of yet."""
+
+
 @pytest.mark.parametrize("state", NOT_ONLINE)
 def test_while_not_online_the_probes_own_metrics_stay(state: str) -> None:
     shown = NOT_ONLINE[state]
     always = (
         set(CONTRACT)
         - set(OF_FAIL2BAN)
+        - (WITHOUT_A_PROBE if state == "unknown" else set())
         - {
             "fail2ban_probe_last_duration_seconds",
             "fail2ban_probe_last_timestamp_seconds",
@@ -182,13 +234,16 @@ def test_before_the_first_probe_no_time_of_one_is_made_up() -> None:
 
 
 def test_the_time_of_the_latest_success_stays_through_an_outage() -> None:
-    assert value("fail2ban_probe_last_success_timestamp_seconds", NOT_ONLINE["offline"]) == TIMESTAMP
+    assert value("fail2ban_probe_last_success_timestamp_seconds", NOT_ONLINE["offline"]) == TIMESTAMP + 9
 
 
 def test_every_counter_with_a_closed_label_set_exists_at_0_before_the_first_probe() -> None:
     assert {(("kind", str(kind)),): 0 for kind in ExitKind} == samples("fail2ban_server_exits_total", snapshot())
     assert {(("result", str(result)),): 0 for result in Result} == samples("fail2ban_probes_total", snapshot())
+    assert {(("source", str(source)),): 0 for source in Source} == samples("fail2ban_activations_total", snapshot())
     assert value("fail2ban_server_restarts_total", snapshot()) == 0
+    assert value("fail2ban_recoveries_total", snapshot()) == 0
+    assert value("fail2ban_pending_recoveries", snapshot()) == 0
     assert set(samples("fail2ban_probe_duration_seconds", snapshot()).values()) == {0}
 
 
@@ -228,7 +283,8 @@ def test_a_permanent_ban_time_is_infinite_and_not_minus_one() -> None:
 
 
 def test_the_figures_of_a_jail_are_each_in_their_own_metric() -> None:
-    found = {name: by_jail(name, snapshot(success(jail()))) for name in CONTRACT if name.startswith("fail2ban_jail_")}
+    shown = snapshot(success(jail()))
+    found = {name: by_jail(name, shown) for name in OF_FAIL2BAN if name.startswith("fail2ban_jail_")}
 
     assert found == {
         "fail2ban_jail_up": {"sshd": 1},
@@ -288,7 +344,9 @@ UNKNOWN_SETTINGS = jail_with(ban_time=None, find_time=None, max_retries=None, ac
     ],
 )
 def test_what_is_not_known_is_no_sample_and_costs_no_other(probe: Probe, absent: Sequence[str]) -> None:
-    assert set(CONTRACT) - set(absent) == present(snapshot(probe))
+    shown = then(FULL, ProbeEnded(probe, at=10, timestamp=TIMESTAMP))
+
+    assert set(CONTRACT) - set(absent) == present(shown)
 
 
 def test_a_jail_without_actions_or_log_files_says_0_since_that_is_known() -> None:
@@ -301,7 +359,7 @@ def test_a_jail_without_actions_or_log_files_says_0_since_that_is_known() -> Non
 def test_probes_exits_and_restarts_are_counted() -> None:
     other = success(jail(), server=server(identity="pid:43:2"))
     shown = snapshot(success(jail()), failure(Result.TIMEOUT), failure(Result.TIMEOUT), other)
-    shown = replace(shown, health=reduce(shown.health, ServerExited(ExitKind.CRASH)))
+    shown = then(shown, exited(ExitKind.CRASH, identity="pid:43:2"))
 
     assert samples("fail2ban_probes_total", shown)[(("result", "timeout"),)] == 2
     assert samples("fail2ban_probes_total", shown)[(("result", "success"),)] == 2
@@ -309,6 +367,100 @@ def test_probes_exits_and_restarts_are_counted() -> None:
     assert value("fail2ban_server_restarts_total", shown) == 1
     assert value("fail2ban_probe_consecutive_failures", shown) == 0
     assert value("fail2ban_probe_consecutive_failures", NOT_ONLINE["offline"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("shown", "expected"),
+    [
+        pytest.param(
+            snapshot(success(jail())),
+            {
+                "fail2ban_pending_recovery": {},
+                "fail2ban_pending_recovery_detected_timestamp_seconds": {},
+                "fail2ban_jail_activation_timestamp_seconds": {},
+                "fail2ban_activation_failures_total": {},
+            },
+            id="no activation is known",
+        ),
+        pytest.param(
+            then(snapshot(success(jail())), ActivationReported("nginx", happened=2, at=2, timestamp=TIMESTAMP + 2)),
+            {
+                "fail2ban_pending_recovery": {"nginx": 0},
+                "fail2ban_pending_recovery_detected_timestamp_seconds": {},
+                "fail2ban_jail_activation_timestamp_seconds": {"nginx": TIMESTAMP + 2},
+                "fail2ban_activation_failures_total": {"nginx": 0},
+            },
+            id="activated: the series are there at 0",
+        ),
+        pytest.param(
+            blamed_snapshot("nginx"),
+            {
+                "fail2ban_pending_recovery": {"nginx": 1},
+                "fail2ban_pending_recovery_detected_timestamp_seconds": {"nginx": TIMESTAMP + 3},
+                "fail2ban_jail_activation_timestamp_seconds": {"nginx": TIMESTAMP + 2},
+                "fail2ban_activation_failures_total": {"nginx": 1},
+            },
+            id="blamed",
+        ),
+        pytest.param(
+            then(blamed_snapshot("nginx"), ProbeEnded(success(jail()), at=9, timestamp=TIMESTAMP + 9)),
+            {
+                "fail2ban_pending_recovery": {"nginx": 0},
+                "fail2ban_pending_recovery_detected_timestamp_seconds": {"nginx": TIMESTAMP + 3},
+                "fail2ban_jail_activation_timestamp_seconds": {"nginx": TIMESTAMP + 2},
+                "fail2ban_activation_failures_total": {"nginx": 1},
+            },
+            id="recovered: back to 0, the time stays",
+        ),
+        pytest.param(
+            blamed_snapshot("nginx").as_of(1e6),
+            {
+                "fail2ban_pending_recovery": {"nginx": 1},
+                "fail2ban_pending_recovery_detected_timestamp_seconds": {"nginx": TIMESTAMP + 3},
+                "fail2ban_jail_activation_timestamp_seconds": {"nginx": TIMESTAMP + 2},
+                "fail2ban_activation_failures_total": {"nginx": 1},
+            },
+            id="stale: nobody has said that it is over",
+        ),
+    ],
+)
+def test_blame_is_told_by_jail_from_its_activation_on(shown: Snapshot, expected: dict[str, dict[str, float]]) -> None:
+    assert expected == {name: by_jail(name, shown) for name in expected}
+
+
+def test_how_many_are_pending_and_how_many_outages_were_recovered_from() -> None:
+    shown = blamed_snapshot("nginx", "sshd")
+    again = then(shown, ProbeEnded(success(jail()), at=9, timestamp=TIMESTAMP))
+
+    assert [value("fail2ban_pending_recoveries", each) for each in (shown, again)] == [2, 0]
+    assert [value("fail2ban_recoveries_total", each) for each in (shown, again)] == [0, 1]
+    assert samples("fail2ban_activations_total", again)[(("source", "reported"),)] == 2
+
+
+@pytest.mark.parametrize(
+    ("enabled", "latest", "up"),
+    [
+        pytest.param({"sshd", "nginx"}, success(jail("sshd")), {"sshd": 1, "nginx": 0}, id="enabled, does not run"),
+        pytest.param({"sshd"}, success(jail("sshd"), jail("nginx")), {"sshd": 1, "nginx": 1}, id="runs, not enabled"),
+        pytest.param({"sshd"}, failure(), {"sshd": 0}, id="offline"),
+        pytest.param({"sshd"}, failure(Result.TIMEOUT), {}, id="unresponsive"),
+        pytest.param({"sshd"}, failure(Result.PERMISSION_DENIED), {}, id="inaccessible"),
+    ],
+)
+def test_a_jail_that_the_configuration_enables_is_0_where_it_does_not_run_a_probe_after_the_change(
+    enabled: set[str], latest: Probe, up: dict[str, int]
+) -> None:
+    read = ConfigurationRead(frozenset(enabled), since=-math.inf, at=1, timestamp=TIMESTAMP)
+    first = then(snapshot(success(jail("sshd"))), read, ProbeEnded(latest, at=2, timestamp=TIMESTAMP))
+    second = then(first, ProbeEnded(latest, at=3, timestamp=TIMESTAMP))
+
+    assert by_jail("fail2ban_jail_up", first) == {name: 1 for name, number in up.items() if number}
+    assert up == by_jail("fail2ban_jail_up", second)
+
+
+def test_faults_of_the_jail_configuration_are_absent_while_nobody_looks_at_it() -> None:
+    assert value("fail2ban_exporter_jail_config_errors", replace(FULL, config_faults=None)) is None
+    assert value("fail2ban_exporter_jail_config_errors", replace(FULL, config_faults=3)) == 3
 
 
 def test_the_settings_in_force_are_there_for_alert_expressions() -> None:

@@ -31,6 +31,18 @@ def test_a_reload_that_failed_shows_and_the_time_of_the_last_good_one_stays() ->
     assert shown() == (1, 300)
 
 
+def test_failures_of_the_state_file_are_counted_from_0() -> None:
+    own = OwnMetrics()
+
+    def shown() -> float | None:
+        return own.registry.get_sample_value("fail2ban_exporter_state_file_errors_total")
+
+    assert shown() == 0
+    own.state_file_failed()
+    own.state_file_failed()
+    assert shown() == 2
+
+
 def test_the_process_and_its_python_are_there() -> None:
     names = {family.name for family in OwnMetrics().registry.collect()}
 

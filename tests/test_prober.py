@@ -10,6 +10,7 @@ import os
 import select
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -17,11 +18,14 @@ from itertools import pairwise
 import pytest
 import structlog
 
-from exporter.health import Histogram
-from exporter.model import ExitKind, Probe, Result, State
-from exporter.prober import Clock, Prober
+from exporter.configured_jails import LOOK_SECONDS, ConfiguredJails
+from exporter.fail2ban.configuration import Fault, JailConfiguration
+from exporter.health import Health, Histogram, Policy, Source
+from exporter.health.activations import Span
+from exporter.model import ExitKind, Probe, Result, ServerExit, ServerTraces, State
+from exporter.prober import Clock, ProbeClient, Prober
 from exporter.snapshot import ProbeOptions, Snapshot
-from tests.snapshots import failure, jail, server, success
+from tests.snapshots import failure, jail, server, server_exit, success
 from tests.waiting import DEADLINE, wait_until
 
 OPTIONS = ProbeOptions(socket="/run/one.sock", interval=30.0, timeout=10.0)
@@ -39,25 +43,40 @@ class OverError(Exception):
 class Script:
     """A fail2ban whose every probe is written down beforehand, on a clock that only the prober's own doings move."""
 
-    def __init__(self, *answers: Probe, options: ProbeOptions = OPTIONS) -> None:
+    def __init__(
+        self,
+        *answers: Probe,
+        options: ProbeOptions = OPTIONS,
+        watch: FakeWatch | None = None,
+        memory: FakeMemory | None = None,
+    ) -> None:
         """Answer so, then end."""
         self.answers = answers
         self.seconds = [0.0] * len(answers)
         """How long each probe takes."""
         self.now = BEGINNING
-        self.events: list[tuple[float, Callable[[], None]]] = []
+        self.events: list[tuple[float, Callable[[], object]]] = []
         """What happens at which time, while the prober waits."""
-        self.during: dict[int, Callable[[], None]] = {}
+        self.during: dict[int, Callable[[], object]] = {}
         """What happens during the probe with this number."""
         self.ended = [False] * len(answers)
         """Whether the connection is at its end after the probe with this number."""
-        self.exits: list[ExitKind] = []
+        self.exits: list[ServerExit] = []
+        self.traces: ServerTraces | None = None
+        self.alive_at = 0.0
         self.started: list[float] = []
         """When each probe started, in seconds since the beginning."""
         self.clients: list[FakeClient] = []
         self.died: list[BaseException] = []
         self.published: list[Snapshot] = []
-        self.prober = Prober(options, self._make_client, self._on_failure, Clock(lambda: self.now, lambda: self.now))
+        self.prober = Prober(
+            options,
+            self._make_client,
+            self._on_failure,
+            Clock(lambda: self.now, lambda: self.now),
+            configuration=None if watch is None else ConfiguredJails("/etc/fail2ban", lambda _: watch),
+            memory=memory,
+        )
         self._over = threading.Event()
 
     def run(self) -> list[float]:
@@ -72,7 +91,7 @@ class Script:
         assert [type(error) for error in self.died] == [OverError], self.died
         return self.started
 
-    def at(self, seconds: float, event: Callable[[], None]) -> None:
+    def at(self, seconds: float, event: Callable[[], object]) -> None:
         """Let something happen that many seconds after the beginning, while the prober waits."""
         self.events.append((BEGINNING + seconds, event))
 
@@ -83,8 +102,8 @@ class Script:
             self.events.remove(event)
             event[1]()
 
-    def _make_client(self, path: str) -> FakeClient:
-        self.clients.append(FakeClient(self, path))
+    def _make_client(self, path: str, earlier: ServerTraces | None) -> FakeClient:
+        self.clients.append(FakeClient(self, path, earlier))
         return self.clients[-1]
 
     def _on_failure(self, error: BaseException) -> None:
@@ -92,12 +111,60 @@ class Script:
         self._over.set()
 
 
+class FakeWatch:
+    """A configuration that is what a test says, from one look to the next."""
+
+    def __init__(self, *enabled: str) -> None:
+        """Enable these jails."""
+        self.content = JailConfiguration(frozenset(enabled))
+        self.reads = 0
+        self.on_look: Callable[[], object] = lambda: None
+        self._told: JailConfiguration | None = None
+
+    def enable(self, *jails: str) -> None:
+        """Enable these jails and no others, from now on."""
+        self.content = JailConfiguration(frozenset(jails))
+
+    def poll(self) -> JailConfiguration | None:
+        """Tell it if it changed."""
+        self.on_look()
+        return None if self.content == self._told else self.read()
+
+    def read(self) -> JailConfiguration:
+        """Tell it."""
+        self.reads += 1
+        self._told = self.content
+        return self.content
+
+
+@dataclass
+class FakeMemory:
+    """A memory that keeps everything it is told."""
+
+    health: Health | None = None
+    """What is remembered; None for nothing."""
+    traces: ServerTraces | None = None
+    asked: list[tuple[str, float, float]] = field(default_factory=list)
+    kept: list[tuple[Health, str, ServerTraces | None]] = field(default_factory=list)
+
+    def recall(self, health: Health, socket: str, now: float, timestamp: float) -> tuple[Health, ServerTraces | None]:
+        """Tell what is remembered."""
+        self.asked.append((socket, now, timestamp))
+        return self.health or health, self.traces
+
+    def keep(self, health: Health, socket: str, traces: ServerTraces | None, now: float, timestamp: float) -> None:
+        """Keep it."""
+        del now, timestamp
+        self.kept.append((health, socket, traces))
+
+
 class FakeClient:
     """The client of a script."""
 
-    def __init__(self, script: Script, path: str) -> None:
+    def __init__(self, script: Script, path: str, earlier: ServerTraces | None) -> None:
         """Connect, so to say."""
         self.path = path
+        self.earlier = earlier
         self.closed = 0
         self.connection = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._script = script
@@ -116,10 +183,18 @@ class FakeClient:
         with_news(self.connection, news=script.ended[number])
         return script.answers[number]
 
-    def exits(self) -> list[ExitKind]:
+    def exits(self) -> list[ServerExit]:
         """Tell each exit once."""
         told, self._script.exits = self._script.exits, []
         return told
+
+    def traces(self) -> ServerTraces | None:
+        """Tell what the script says."""
+        return self._script.traces
+
+    def was_alive(self, at: float) -> None:
+        """Note it."""
+        self._script.alive_at = at
 
     def watched(self) -> Sequence[tuple[int, int]]:
         """Watch the connection."""
@@ -141,6 +216,12 @@ def with_news(connection: int, *, news: bool) -> None:
         os.eventfd_write(connection, 1)
     elif select.select([connection], [], [], 0)[0]:
         os.eventfd_read(connection)
+
+
+def identity_of(probe: Probe) -> str:
+    """The identity of the server that answered."""
+    assert probe.server is not None
+    return probe.server.identity
 
 
 def no_prober_runs() -> bool:
@@ -247,7 +328,7 @@ def test_an_exit_is_news_too_so_that_one_that_crashes_before_it_ever_answers_is_
     script = Script(*[HANGING] * 8)
     script.ended = [True] * 8
     for number in range(8):
-        script.during[number] = lambda: script.exits.append(ExitKind.CRASH)
+        script.during[number] = lambda: script.exits.append(server_exit(ExitKind.CRASH, at=script.now))
 
     assert gaps(script.run()) == [STEP] * 7
 
@@ -257,7 +338,7 @@ def test_an_exit_is_news_too_so_that_one_that_crashes_before_it_ever_answers_is_
 
 def test_an_exit_that_is_clear_when_the_probe_ends_is_published_with_it() -> None:
     script = Script(ONLINE, OFFLINE)
-    script.during[1] = lambda: script.exits.append(ExitKind.CRASH)
+    script.during[1] = lambda: script.exits.append(server_exit(ExitKind.CRASH, at=script.now))
     right_after: list[Snapshot] = []
     script.at(30 + STEP, lambda: right_after.append(script.prober.snapshot))
     script.run()
@@ -267,7 +348,7 @@ def test_an_exit_that_is_clear_when_the_probe_ends_is_published_with_it() -> Non
 
 def test_an_exit_that_becomes_clear_later_is_published_then_and_the_probe_that_follows_is_at_once() -> None:
     script = Script(ONLINE, OFFLINE)
-    script.at(5, lambda: script.exits.append(ExitKind.CRASH))
+    script.at(5, lambda: script.exits.append(server_exit(ExitKind.CRASH, at=script.now)))
 
     assert script.run() == [0, 5]
     assert script.published[1].health.exits[ExitKind.CRASH] == 1
@@ -277,7 +358,7 @@ def test_an_exit_that_becomes_clear_later_is_published_then_and_the_probe_that_f
 
 def test_an_exit_that_becomes_clear_while_offline_is_published_and_changes_no_rhythm() -> None:
     script = Script(OFFLINE, OFFLINE)
-    script.at(0.5, lambda: script.exits.append(ExitKind.CLEAN))
+    script.at(0.5, lambda: script.exits.append(server_exit(ExitKind.CLEAN, at=script.now)))
 
     assert script.run() == [0, 1]
     assert script.published[1].health.exits[ExitKind.CLEAN] == 1
@@ -334,7 +415,7 @@ def test_many_reloads_during_one_probe_bring_one_probe_more() -> None:
 
     script.during[0] = often
 
-    assert gaps(script.run()) == [STEP, 30]
+    assert gaps(script.run()) == [0, 30]
 
 
 def test_a_probe_under_way_ends_by_the_settings_that_it_began_with() -> None:
@@ -399,6 +480,281 @@ def test_a_shorter_interval_does_not_make_a_good_snapshot_too_old_at_once() -> N
     assert script.published[1].stale_at() > BEGINNING + 1000
 
 
+# -- the configuration
+
+
+def test_a_jail_that_is_enabled_brings_a_probe_at_once_and_one_every_two_seconds_for_a_window() -> None:
+    watch = FakeWatch("sshd")
+    script = Script(*[ONLINE] * 34, options=replace(OPTIONS, policy=Policy(window=20)), watch=watch)
+    script.at(44.5, lambda: watch.enable("sshd", "nginx"))
+
+    started = script.run()
+
+    changed = started[2]
+    assert started[:2] == [0, 30]
+    assert 44.5 <= changed <= 44.5 + LOOK_SECONDS + STEP
+    # It was seen a step before the probe that it brought, and the window counts from there.
+    assert gaps(started[2:13]) == [2.0] * 10
+    assert gaps(started[13:]) == [30.0] * 20
+    assert script.published[3].health.recovery.configured == frozenset({"sshd", "nginx"})
+
+
+def test_a_first_reading_is_no_change_and_nor_is_a_file_that_enables_the_same() -> None:
+    watch = FakeWatch("sshd")
+    script = Script(ONLINE, ONLINE, ONLINE, watch=watch)
+    script.at(5, lambda: setattr(watch, "content", JailConfiguration(frozenset({"sshd"}), (Fault("x", "broken"),))))
+
+    assert script.run() == [0, 30, 60]
+    assert watch.reads == 2
+    assert script.prober.snapshot.config_faults == 1
+
+
+def test_it_is_read_again_at_the_moment_that_fail2ban_is_found_down_and_not_at_each_probe_that_follows() -> None:
+    """What was changed to bring fail2ban down must be known when somebody is blamed for it."""
+    watch = FakeWatch("sshd")
+    script = Script(ONLINE, OFFLINE, OFFLINE, OFFLINE, ONLINE, OFFLINE, watch=watch)
+    reads: list[int] = []
+    for number in range(6):
+        script.during[number] = lambda: reads.append(watch.reads)
+
+    def enable() -> None:
+        reads.append(watch.reads)
+        watch.enable("sshd", "nginx")  # after the latest look
+
+    script.during[1] = enable
+    script.run()
+
+    assert reads == [0, 1, 2, 2, 2, 2]
+    assert watch.reads == 3
+    assert script.published[2].health.recovery.told[Source.CONFIGURED] == 1
+
+
+def test_it_is_looked_at_every_second_while_the_prober_waits() -> None:
+    watch = FakeWatch()
+    looks: list[float] = []
+    script = Script(ONLINE, watch=watch)
+    watch.on_look = lambda: looks.append(script.now - BEGINNING)
+    script.run()
+
+    assert looks == [float(second) for second in range(31)]
+
+
+def test_another_folder_is_read_anew_and_what_the_former_enabled_is_forgotten() -> None:
+    watch = FakeWatch("sshd")
+    script = Script(ONLINE, ONLINE, options=replace(OPTIONS, config_dir="/etc/fail2ban"), watch=watch)
+    before: list[Snapshot] = []
+    script.at(4, lambda: before.append(script.prober.snapshot))
+    script.at(5, lambda: script.prober.reconfigure(replace(OPTIONS, config_dir="")))
+    script.run()
+
+    assert before[0].health.recovery.configured == frozenset({"sshd"})
+    assert before[0].config_faults == 0
+    assert script.prober.snapshot.health.recovery.configured is None
+    assert script.prober.snapshot.config_faults is None
+
+
+def test_another_window_holds_from_then_on_and_forgets_nothing() -> None:
+    script = Script(ONLINE, ONLINE)
+    script.at(4, lambda: script.prober.report_activation("nginx"))
+    script.at(5, lambda: script.prober.reconfigure(replace(OPTIONS, policy=Policy(window=5, grace=1))))
+    script.run()
+
+    recovery = script.prober.snapshot.health.recovery
+    assert recovery.policy == Policy(window=5, grace=1)
+    assert "nginx" in recovery.remembered
+
+
+# -- reports
+
+
+def test_a_report_is_published_at_once_without_a_probe() -> None:
+    script = Script(ONLINE, ONLINE)
+    seen: list[Snapshot] = []
+    script.at(5, lambda: script.prober.report_activation("nginx"))
+    script.at(5 + 2 * STEP, lambda: seen.append(script.prober.snapshot))
+
+    assert script.run() == [0, 30]
+    assert seen[0].health.recovery.told[Source.REPORTED] == 1
+    assert seen[0].probe == ONLINE
+    assert seen[0].health.probes[Result.SUCCESS] == 1
+
+
+@pytest.mark.parametrize(
+    ("timestamp", "age"),
+    [
+        pytest.param(None, 0.0, id="now"),
+        pytest.param(BEGINNING + 5, 0.0, id="just now"),
+        pytest.param(BEGINNING + 2, 3.0, id="a while ago"),
+        pytest.param(0.0, BEGINNING + 5, id="at the epoch"),
+        pytest.param(BEGINNING + 5000, 0.0, id="a clock that is ahead"),
+    ],
+)
+def test_a_report_is_dated_by_what_it_says_and_never_in_the_future(timestamp: float | None, age: float) -> None:
+    script = Script(ONLINE, ONLINE)
+    seen: list[Snapshot] = []
+    script.at(5, lambda: script.prober.report_activation("nginx", timestamp))
+    script.at(5 + 2 * STEP, lambda: seen.append(script.prober.snapshot))
+    script.run()
+
+    recovery = seen[0].health.recovery
+    assert recovery.activations["nginx"].happened == Span(BEGINNING + 5 - age, BEGINNING + 5 - age)
+    assert recovery.remembered["nginx"].activated == BEGINNING + 5 - age
+
+
+def test_a_report_during_a_probe_is_dated_when_it_came_so_that_the_crash_that_follows_is_put_down_to_it() -> None:
+    script = Script(ONLINE, OFFLINE)
+    script.seconds[1] = 8.0
+
+    def report_then_crash() -> None:
+        script.prober.report_activation("nginx")
+        script.exits.append(server_exit(ExitKind.CRASH, at=script.now + 1, identity=identity_of(ONLINE)))
+
+    script.during[1] = report_then_crash
+    script.run()
+
+    recovery = script.prober.snapshot.health.recovery
+    assert recovery.activations["nginx"].happened == Span(BEGINNING + 30, BEGINNING + 30)
+    assert recovery.pending() == ("nginx",)
+
+
+# -- probes on demand
+
+
+def test_a_probe_on_demand_is_made_at_once_and_answered_with_its_snapshot() -> None:
+    script = Script(ONLINE, OFFLINE, ONLINE)
+    asked: list[Future[Snapshot]] = []
+    script.at(5, lambda: asked.append(script.prober.probe_now()))
+
+    assert script.run() == [0, 5, 6]
+    assert asked[0].result(0).probe == OFFLINE
+
+
+def test_many_who_ask_at_once_get_one_probe() -> None:
+    script = Script(ONLINE, OFFLINE, ONLINE)
+    asked: list[Future[Snapshot]] = []
+    script.at(5, lambda: asked.extend(script.prober.probe_now() for _ in range(20)))
+
+    assert script.run() == [0, 5, 6]
+    assert {id(future.result(0)) for future in asked} == {id(asked[0].result(0))}
+
+
+def test_who_asks_during_a_probe_gets_the_next_since_that_one_may_have_looked_already() -> None:
+    script = Script(ONLINE, OFFLINE, HANGING)
+    asked: list[Future[Snapshot]] = []
+    script.during[0] = lambda: asked.append(script.prober.probe_now())
+
+    assert script.run() == [0, 0, 1]
+    assert asked[0].result(0).probe == OFFLINE
+
+
+def test_who_gives_up_waiting_does_no_harm_to_the_prober_or_to_others() -> None:
+    script = Script(ONLINE, OFFLINE, ONLINE)
+    asked: list[Future[Snapshot]] = []
+
+    def ask() -> None:
+        asked.extend([script.prober.probe_now(), script.prober.probe_now()])
+        asked[0].cancel()
+
+    script.at(5, ask)
+    cancelled_in_time: list[bool] = []
+    script.during[1] = lambda: cancelled_in_time.append(asked[1].cancel())
+
+    assert script.run() == [0, 5, 6]
+    assert asked[0].cancelled()
+    assert cancelled_in_time == [False]
+    assert asked[1].result(0).probe == OFFLINE
+
+
+def test_settings_that_change_again_while_they_are_taken_over_are_not_slept_over() -> None:
+    script = Script(ONLINE, ONLINE, ONLINE, ONLINE)
+    make_client = script.prober._make_client  # noqa: SLF001  # the moment between the old settings and the probe
+
+    def make_and_change(path: str, earlier: ServerTraces | None) -> ProbeClient:
+        if path == "/run/two.sock":
+            script.prober.reconfigure(replace(OPTIONS, socket="/run/two.sock", interval=7.0))
+        return make_client(path, earlier)
+
+    script.prober._make_client = make_and_change  # noqa: SLF001
+    script.at(5, lambda: script.prober.reconfigure(replace(OPTIONS, socket="/run/two.sock")))
+
+    assert script.run() == [0, 5, 5, 12]
+
+
+# -- how long it is known to have been up
+
+
+def test_while_nothing_ends_the_client_is_told_until_when_it_watched() -> None:
+    script = Script(ONLINE, ONLINE)
+    told: list[float] = []
+    script.during[1] = lambda: told.append(script.alive_at - BEGINNING)
+    script.run()
+
+    assert told == [30]
+
+
+def test_when_something_ends_it_was_alive_until_shortly_before() -> None:
+    script = Script(ONLINE, OFFLINE)
+    told: list[float] = []
+    script.at(7, lambda: with_news(script.clients[0].connection, news=True))
+    script.during[1] = lambda: told.append(script.alive_at - BEGINNING)
+    script.run()
+
+    assert 7 - 0.1 - STEP <= told[0] <= 7
+
+
+def test_an_outage_that_nobody_may_look_at_any_more_is_not_probed_in_a_loop() -> None:
+    """fail2ban is stopped, and when it would count, the exporter has lost the right to open the socket."""
+    refused = failure(Result.PERMISSION_DENIED)
+    script = Script(ONLINE, OFFLINE, *[refused] * 30)
+
+    assert all(gap >= 1.0 for gap in gaps(script.run()))
+
+
+# -- what survives a restart
+
+
+def test_what_was_remembered_is_recalled_once_at_the_start_and_goes_on() -> None:
+    former = replace(Health.initial(10), restarts=7, server_identity=identity_of(ONLINE))
+    traces = ServerTraces(identity_of(ONLINE), "1:2:3", "1:4")
+    memory = FakeMemory(former, traces)
+    script = Script(ONLINE, ONLINE, memory=memory)
+    script.run()
+
+    assert memory.asked == [("/run/one.sock", BEGINNING, BEGINNING)]
+    assert [client.earlier for client in script.clients] == [traces]
+    assert script.prober.snapshot.health.restarts == 7
+
+
+def test_without_a_memory_there_is_no_earlier_run() -> None:
+    script = Script(ONLINE)
+    script.run()
+
+    assert [client.earlier for client in script.clients] == [None]
+
+
+def test_every_change_is_kept_with_what_it_takes_to_tell_later_how_the_server_ended() -> None:
+    memory = FakeMemory()
+    script = Script(ONLINE, OFFLINE, memory=memory)
+    script.traces = ServerTraces(identity_of(ONLINE), "1:2:3", "1:4")
+    script.at(5, lambda: script.prober.report_activation("nginx"))
+    script.at(9, lambda: script.exits.append(server_exit(ExitKind.CRASH, identity=identity_of(ONLINE), at=script.now)))
+    script.run()
+
+    assert {(socket, traces) for _, socket, traces in memory.kept} == {("/run/one.sock", script.traces)}
+    assert [health.recovery.pending() for health, _, _ in memory.kept] == [(), (), ("nginx",), ("nginx",)]
+    assert memory.kept[-1][0] is script.prober.snapshot.health
+
+
+def test_another_socket_is_kept_as_another_server_and_its_client_knows_nothing_of_the_former() -> None:
+    memory = FakeMemory(None, ServerTraces(identity_of(ONLINE), "1:2:3", "1:4"))
+    script = Script(ONLINE, ONLINE, memory=memory)
+    script.at(5, lambda: script.prober.reconfigure(replace(OPTIONS, socket="/run/two.sock")))
+    script.run()
+
+    assert [client.earlier for client in script.clients] == [memory.traces, None]
+    assert [socket for _, socket, _ in memory.kept] == ["/run/one.sock", "/run/two.sock"]
+
+
 # -- how it ends
 
 
@@ -412,7 +768,7 @@ def test_a_thread_that_dies_says_so_once_and_closes_its_client() -> None:
 def test_a_client_that_can_not_be_made_ends_it_too() -> None:
     died: list[BaseException] = []
 
-    def make_client(path: str) -> FakeClient:
+    def make_client(path: str, _: ServerTraces | None) -> FakeClient:
         raise OverError(path)
 
     Prober(OPTIONS, make_client, died.append).start()
@@ -443,9 +799,15 @@ class HangingClient:
         with_news(self.connection, news=False)
         return ONLINE
 
-    def exits(self) -> list[ExitKind]:
+    def exits(self) -> list[ServerExit]:
         """None."""
         return []
+
+    def traces(self) -> None:
+        """Leaves none."""
+
+    def was_alive(self, at: float) -> None:
+        """Does not care."""
 
     def watched(self) -> Sequence[tuple[int, int]]:
         """Watch the connection."""
@@ -460,11 +822,12 @@ class HangingClient:
 
 
 @contextmanager
-def real(options: ProbeOptions, client: HangingClient) -> Iterator[Prober]:
+def real(options: ProbeOptions, client: HangingClient, watch: FakeWatch | None = None) -> Iterator[Prober]:
     """A prober on real time; ended with the block."""
     died: list[BaseException] = []
     with structlog.testing.capture_logs():
-        prober = Prober(options, lambda _: client, died.append)
+        configuration = None if watch is None else ConfiguredJails("/etc/fail2ban", lambda _: watch)
+        prober = Prober(options, lambda *_: client, died.append, configuration=configuration)
         prober.start()
         try:
             yield prober
@@ -492,6 +855,19 @@ def test_in_real_time_a_hint_and_a_reload_each_end_the_wait() -> None:
 
         prober.reconfigure(HOURLY)
         wait_until(lambda: client.probes == 3, "a probe on the reload")
+
+
+def test_in_real_time_a_change_of_the_configuration_and_a_request_each_end_the_wait() -> None:
+    client, watch = HangingClient(), FakeWatch("sshd")
+    client.let.set()
+    with real(HOURLY, client, watch) as prober:
+        wait_until(lambda: prober.snapshot.health.recovery.configured is not None, "the configuration is read")
+        assert client.probes == 1
+
+        watch.enable("sshd", "nginx")
+        wait_until(lambda: client.probes == 2, "a probe on the change", seconds=10)
+
+        assert prober.probe_now().result(DEADLINE).health.recovery.configured == frozenset({"sshd", "nginx"})
 
 
 def test_two_probes_never_overlap_however_many_reloads_and_hints_there_are() -> None:
@@ -541,4 +917,4 @@ def test_stop_ends_a_wait_at_once() -> None:
 
 
 def test_stop_before_start_is_no_error() -> None:
-    Prober(OPTIONS, lambda _: HangingClient(), lambda _: None).stop()
+    Prober(OPTIONS, lambda *_: HangingClient(), lambda _: None).stop()

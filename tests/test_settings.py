@@ -33,11 +33,16 @@ def config(tmp_path: Path, text: str) -> str:
 def test_the_defaults_are_those_of_the_contract() -> None:
     expected = {
         "fail2ban.socket": "/var/run/fail2ban/fail2ban.sock",
+        "fail2ban.config-dir": "/etc/fail2ban",
         "probe.interval": "30s",
         "probe.timeout": "10s",
+        "recovery.window": "1m",
+        "recovery.grace": "10s",
+        "recovery.state-file": "",
         "jails.expected": "",
         "web.listen-address": ":9191",
         "web.telemetry-path": "/metrics",
+        "web.enable-lifecycle": "false",
         "log.level": "info",
         "log.format": "auto",
         "config.file": "",
@@ -60,6 +65,11 @@ def test_settings_made_by_hand_ignore_the_process_s_environment(monkeypatch: pyt
         (("--fail2ban.socket", "FAIL2BAN__SOCKET", "[fail2ban]\nsocket"), "/s", Path("/s")),
         (("--probe.interval", "PROBE__INTERVAL", "[probe]\ninterval"), "1m30s", 90.0),
         (("--probe.timeout", "PROBE__TIMEOUT", "[probe]\ntimeout"), "500ms", 0.5),
+        (("--fail2ban.config-dir", "FAIL2BAN__CONFIG_DIR", "[fail2ban]\nconfig-dir"), "/f2b", Path("/f2b")),
+        (("--recovery.window", "RECOVERY__WINDOW", "[recovery]\nwindow"), "2m", 120.0),
+        (("--recovery.grace", "RECOVERY__GRACE", "[recovery]\ngrace"), "15s", 15.0),
+        (("--recovery.state-file", "RECOVERY__STATE_FILE", "[recovery]\nstate-file"), "/s.json", Path("/s.json")),
+        (("--web.enable-lifecycle", "WEB__ENABLE_LIFECYCLE", "[web]\nenable-lifecycle"), "true", True),
         (("--jails.expected", "JAILS__EXPECTED", "[jails]\nexpected"), "sshd, nginx", ("sshd", "nginx")),
         (
             ("--web.listen-address", "WEB__LISTEN_ADDRESS", "[web]\nlisten-address"),
@@ -78,7 +88,7 @@ def test_a_setting_comes_from_its_flag_its_variable_or_its_key(
     file = config(tmp_path, f'{key} = "{text}"\n')
     setting = next(setting for setting in KNOWN if setting.flag == flag)
     loads = {
-        "flag value": load([flag, text], {}),
+        "flag value": load([flag] if setting.takes.switch else [flag, text], {}),
         "flag=value": load([f"{flag}={text}"], {}),
         "environment": load([], {ENV + env: text}),
         "file": load(["--config.file", file], {}),

@@ -37,6 +37,21 @@ def config(tmp_path: Path, text: str) -> str:
             ["log.level: no value after flag --log.level; accepted: debug, info, warning, error"],
             id="next-flag-is-no-value",
         ),
+        pytest.param(
+            ["--web.enable-lifecycle", "--web.enable-lifecycle=false"],
+            [
+                (
+                    "web.enable-lifecycle: 'true' and 'false' from flag --web.enable-lifecycle: given 2 times; "
+                    "accepted: one value"
+                )
+            ],
+            id="switch-twice",
+        ),
+        pytest.param(
+            ["--web.enable-lifecycle", "true"],
+            ["unexpected argument 'true'; a command comes before the flags, a value after its flag"],
+            id="a-switch-takes-no-word-along",
+        ),
         pytest.param(["-v"], ["unknown flag -v"], id="short-flag"),
         pytest.param(["--"], ["unknown flag --"], id="double-dash"),
         pytest.param(["--Log.level=info"], ["unknown flag --Log.level (did you mean --log.level?)"], id="capitals"),
@@ -91,6 +106,10 @@ def test_any_other_variable_with_the_prefix_is_a_fault(name: str) -> None:
         pytest.param("[probe.timeout]\nx = 1\n", "probe.timeout: {'x': 1} from key probe.timeout in", id="table"),
         pytest.param("probe.timeout = true\n", "probe.timeout: True from key", id="boolean"),
         pytest.param(f"probe.timeout = 0x{'f' * 5000}\n", "probe.timeout: a huge int from", id="endless-integer"),
+        pytest.param("web.enable-lifecycle = 1\n", "web.enable-lifecycle: 1 from key", id="number-for-a-switch"),
+        pytest.param("web.enable-lifecycle = []\n", "web.enable-lifecycle: [] from key", id="array-for-a-switch"),
+        pytest.param("web.enable-lifecycle = {}\n", "web.enable-lifecycle: {} from key", id="table-for-a-switch"),
+        pytest.param("recovery.state-file = 3\n", "recovery.state-file: 3 from key", id="number-for-a-file"),
         pytest.param("jails.expected = [1]\n", "jails.expected: [1] from key", id="number-for-a-jail"),
         pytest.param("jails.expected = 1\n", "neither text nor an array", id="number-for-jails"),
         pytest.param("web.listen-address = [9191]\n", "9191 is no address", id="number-for-an-address"),
@@ -139,3 +158,10 @@ def test_a_file_that_never_ends_does_not_hang_the_start(path: str) -> None:
     (fault,) = faults(["--config.file", path])
 
     assert "not a regular file" in fault
+
+
+@pytest.mark.parametrize(("text", "expected"), [("true", True), ("false", False), ('"true"', True)])
+def test_a_switch_in_the_file_is_a_boolean_or_its_text(tmp_path: Path, text: str, *, expected: bool) -> None:
+    file = config(tmp_path, f"[web]\nenable-lifecycle = {text}\n")
+
+    assert expected is load(["--config.file", file], {}).web.enable_lifecycle

@@ -8,11 +8,24 @@ from typing import Any
 import pytest
 
 from exporter import __version__
-from exporter.health import ServerExited, reduce
+from exporter.health import ProbeEnded
 from exporter.model import ExitKind, Result
 from exporter.snapshot import Snapshot
 from exporter.status import status_document
-from tests.snapshots import FOREVER, HOSTILE_NAMES, TIMESTAMP, failure, jail, jail_with, server, snapshot, success
+from tests.snapshots import (
+    FOREVER,
+    HOSTILE_NAMES,
+    TIMESTAMP,
+    blamed_snapshot,
+    exited,
+    failure,
+    jail,
+    jail_with,
+    server,
+    snapshot,
+    success,
+    then,
+)
 
 
 def document(shown: Snapshot) -> dict[str, Any]:
@@ -55,6 +68,8 @@ def test_online_it_holds_the_whole_answer() -> None:
             "interval_seconds": 30.0,
             "timeout_seconds": 10.0,
         },
+        "pending_recoveries": [],
+        "recoveries": 0,
         "server_exits": {"clean": 0, "crash": 0, "unknown": 0},
         "server_restarts": 0,
         "database_size_bytes": 4096,
@@ -131,10 +146,23 @@ def test_a_server_whose_process_is_not_to_be_seen_has_only_its_version() -> None
 
 def test_exits_and_restarts_are_counted() -> None:
     shown = snapshot(success(), success(server=server(identity="pid:2:2")))
-    crashed = Snapshot(shown.options, reduce(shown.health, ServerExited(ExitKind.CRASH)), 0.0, shown.probe)
+    crashed = then(shown, exited(ExitKind.CRASH, identity="pid:2:2"))
 
     assert document(crashed)["server_exits"] == {"clean": 0, "crash": 1, "unknown": 0}
     assert document(crashed)["server_restarts"] == 1
+
+
+def test_the_jails_that_are_blamed_are_pending_until_fail2ban_is_back() -> None:
+    down = blamed_snapshot("nginx", "apache")
+    back = then(down, ProbeEnded(success(jail()), at=9, timestamp=TIMESTAMP))
+
+    assert document(down)["pending_recoveries"] == [
+        {"jail": "apache", "detected_timestamp_seconds": TIMESTAMP + 3},
+        {"jail": "nginx", "detected_timestamp_seconds": TIMESTAMP + 3},
+    ]
+    assert document(down)["recoveries"] == 0
+    assert document(back)["pending_recoveries"] == []
+    assert document(back)["recoveries"] == 1
 
 
 def test_hostile_names_come_out_as_they_are() -> None:

@@ -39,6 +39,12 @@ def test_expected_jails_are_a_list_and_never_a_jail_without_a_name(argv: list[st
         pytest.param("--fail2ban.socket", "", "not absolute", id="no-socket"),
         pytest.param("--fail2ban.socket", "@abstract", "not absolute", id="abstract-socket"),
         pytest.param("--fail2ban.socket", "/a\0b", "not a path", id="zero-byte"),
+        pytest.param("--recovery.window", "999ms", "too short", id="window-too-short"),
+        pytest.param("--recovery.window", "1d1ms", "too long", id="window-too-long"),
+        pytest.param("--recovery.grace", "-1s", "not a duration", id="negative-grace"),
+        pytest.param("--recovery.grace", "1h1ms", "too long", id="grace-too-long"),
+        pytest.param("--recovery.state-file", "a\0b", "not a path", id="state-file-zero-byte"),
+        pytest.param("--fail2ban.config-dir", "a\0b", "not a path", id="config-dir-zero-byte"),
         pytest.param("--jails.expected", "a,,b", "an empty name", id="jail-without-a-name"),
         pytest.param("--jails.expected", "a,", "an empty name", id="trailing-comma"),
         pytest.param("--jails.expected", "\udcff", "not UTF-8", id="jail-that-no-label-can-hold"),
@@ -83,6 +89,10 @@ def test_a_bad_value_is_one_line_with_value_origin_reason_and_what_is_accepted(
         ("--probe.timeout", "10m"),
         ("--probe.interval", "0"),
         ("--probe.interval", "1d"),
+        ("--recovery.window", "1s"),
+        ("--recovery.window", "1d"),
+        ("--recovery.grace", "0"),
+        ("--recovery.grace", "1h"),
         ("--fail2ban.socket", "/" + "s" * 106),
         ("--web.listen-address", ":0,:0"),
         ("--web.telemetry-path", "/-metrics"),
@@ -91,3 +101,34 @@ def test_a_bad_value_is_one_line_with_value_origin_reason_and_what_is_accepted(
 )
 def test_a_value_at_the_edge_is_accepted(flag: str, value: str) -> None:
     load([flag, value], {})
+
+
+@pytest.mark.parametrize(
+    ("argv", "expected"),
+    [
+        pytest.param([], False, id="off"),
+        pytest.param(["--web.enable-lifecycle"], True, id="the-flag-alone"),
+        pytest.param(["--web.enable-lifecycle", "--probe.timeout", "1s"], True, id="before-another-flag"),
+        pytest.param(["--web.enable-lifecycle=true"], True, id="true"),
+        pytest.param(["--web.enable-lifecycle=false"], False, id="false"),
+    ],
+)
+def test_a_switch_is_on_when_its_flag_stands_alone(argv: list[str], *, expected: bool) -> None:
+    assert expected is load(argv, {}).web.enable_lifecycle
+
+
+@pytest.mark.parametrize("value", ["", "yes", "on", "1", "True", " true"])
+def test_a_switch_is_true_or_false_and_nothing_that_may_mean_so(value: str) -> None:
+    with pytest.raises(InvalidSettings) as error:
+        load([f"--web.enable-lifecycle={value}"], {})
+
+    (fault,) = error.value.faults
+    assert fault.startswith(f"web.enable-lifecycle: {value!r} from flag --web.enable-lifecycle: ")
+    assert fault.endswith("; accepted: true or false")
+
+
+def test_an_empty_path_turns_it_off() -> None:
+    settings = load(["--fail2ban.config-dir", "", "--recovery.state-file="], {})
+
+    assert settings.fail2ban.config_dir is None
+    assert settings.recovery.state_file is None

@@ -10,7 +10,7 @@ from exporter.fail2ban.deadline import Deadline
 from exporter.fail2ban.departures import Departures
 from exporter.fail2ban.failures import ConnectionEndedError, ProbeError
 from exporter.fail2ban.session import Answer, Session
-from exporter.model import ExitKind, Probe, Result
+from exporter.model import Probe, Result, ServerExit, ServerTraces
 
 
 class Client:
@@ -20,11 +20,23 @@ class Client:
     the server's process: `watched` lists what to poll, and readiness is a hint to probe at once.
     """
 
-    def __init__(self, path: str, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, path: str, earlier: ServerTraces | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Prepare; nothing is opened before the first probe.
+
+        Args:
+            path: the server's UNIX socket.
+            earlier: the server that ran there in an earlier run of the exporter, if that is known.
+            clock: monotonic seconds.
+        """
         self._path: Final = path
         self._clock = clock
         self._session: Session | None = None
         self._departures = Departures(path, clock)
+        self._traces = earlier
+        if earlier is not None:
+            self._departures.remember(earlier)
 
     def probe(self, timeout: float) -> Probe:
         """Ask fail2ban for everything, within `timeout` seconds for connect, requests, replies and all.
@@ -59,6 +71,10 @@ class Client:
             # The server ended, or dropped this connection: reading is idempotent, so ask once more, on a new one.
             self._part()
             return self._usable(deadline).ask(deadline)
+        finally:
+            if self._session is not None and self._session.is_usable:
+                traces = self._session.traces
+                self._traces = ServerTraces(self._session.identity, traces.socket, traces.folder)
 
     def _usable(self, deadline: Deadline) -> Session:
         if self._session is None or not self._session.is_usable:
@@ -76,11 +92,23 @@ class Client:
             self._departures.add(self._session)
             self._session = None
 
-    def exits(self) -> list[ExitKind]:
+    def exits(self) -> list[ServerExit]:
         """Return the ends of server processes that became clear since the last call, each once."""
         if self._session is not None and self._session.process.has_ended():
             self._part()
-        return self._departures.settled()
+        exits = self._departures.settled()
+        if self._traces is not None and any(one.identity == self._traces.identity for one in exits):
+            self._traces = None
+        return exits
+
+    def was_alive(self, at: float) -> None:
+        """Note that what is `watched` had not ended at this moment, in monotonic seconds."""
+        if self._session is not None:
+            self._session.alive_at = max(at, self._session.alive_at)
+
+    def traces(self) -> ServerTraces | None:
+        """Return what there is to tell later whether and how the latest server has ended; None once that was told."""
+        return self._traces
 
     def watched(self) -> list[tuple[int, int]]:
         """Return descriptors and poll events: readiness means that the server ended, or may have."""

@@ -10,6 +10,10 @@ from typing import Final
 
 _BARE: Final = frozenset({("ping",), ("version",), ("status",), ("stats",), ("get", "dbfile")})
 _JAIL_PROPERTIES: Final = frozenset({"bantime", "findtime", "maxretry", "logpath", "actions"})
+_SERVER_OPTIONS: Final = frozenset(
+    {"dbfile", "dbmaxmatches", "dbpurgeage", "loglevel", "logtarget", "syslogsocket", "thread"}
+)
+"""What ``get`` takes for the server's own option, whatever follows, and not for a jail of that name."""
 _MARK: Final = "<F2B_"
 """How the marks begin that end a request or close a connection."""
 
@@ -44,6 +48,11 @@ def can_be_asked_for(jail: str) -> bool:
     return not jail.startswith("--") and _MARK not in jail
 
 
+def has_readable_settings(jail: str) -> bool:
+    """Tell whether ``get JAIL …`` answers for a jail of this name."""
+    return can_be_asked_for(jail) and jail not in _SERVER_OPTIONS
+
+
 def is_read_only(command: list[str]) -> bool:
     """Tell whether the command is one of those that only read."""
     if not all(type(word) is str for word in command):
@@ -52,6 +61,6 @@ def is_read_only(command: list[str]) -> bool:
         case ["status", jail] | ["status", jail, "short"]:
             return can_be_asked_for(jail)
         case ["get", jail, name]:
-            return can_be_asked_for(jail) and name in _JAIL_PROPERTIES
+            return has_readable_settings(jail) and name in _JAIL_PROPERTIES
         case _:
             return tuple(command) in _BARE

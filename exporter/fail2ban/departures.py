@@ -12,9 +12,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from exporter.fail2ban.process import ServerProcess
 from exporter.fail2ban.session import Session
 from exporter.fail2ban.traces import Ending, SocketTraces
-from exporter.model import ExitKind, Result
+from exporter.model import ExitKind, Result, ServerExit, ServerTraces
 
 SETTLE_SECONDS: Final = 1.0
 """How long an exit status, or systemd's removal of the folder, may be late before the verdict goes without."""
@@ -24,7 +25,14 @@ _NOTHING_LISTENS: Final = frozenset({Result.CONNECTION_REFUSED, Result.SOCKET_MI
 
 @dataclass(slots=True)
 class _Departure:
-    session: Session
+    identity: str
+    process: ServerProcess
+    alive: SocketTraces
+    """What was there while it ran."""
+    alive_at: float
+    """The latest moment at which it was known to run; minus infinity if that was in an earlier run of the exporter."""
+    gone_at: float
+    """The moment at which it was known to have gone."""
     is_over: bool
     """Whether the process is known to have ended."""
     ended: SocketTraces
@@ -42,24 +50,45 @@ class Departures:
 
     def add(self, session: Session) -> None:
         """Take over a session that ended, at the moment that its end is seen; one that reached nobody is closed."""
-        if not session.is_known or any(one.session.identity == session.identity for one in self._open):
-            session.close()
-            return
         session.disconnect()
+        if not session.is_known or any(one.identity == session.identity for one in self._open):
+            session.process.close()
+            return
         # In this order: a socket that is still there after the end was left behind, one seen before may yet be removed.
         is_over = session.process.has_ended() is True
         ended = SocketTraces.look(self._path)
-        self._open.append(_Departure(session, is_over, ended, self._clock() + SETTLE_SECONDS))
+        now = self._clock()
+        self._open.append(
+            _Departure(
+                session.identity,
+                session.process,
+                session.traces,
+                alive_at=session.alive_at,
+                gone_at=now,
+                is_over=is_over,
+                ended=ended,
+                settles_at=now + SETTLE_SECONDS,
+            )
+        )
+
+    def remember(self, server: ServerTraces) -> None:
+        """Take over a server that ran in an earlier run of the exporter: it may have ended since."""
+        alive = SocketTraces(server.socket, server.folder)
+        process, now = ServerProcess.of_identity(server.identity), self._clock()
+        is_over, ended = process.has_ended() is True, SocketTraces.look(self._path)
+        self._open.append(
+            _Departure(server.identity, process, alive, float("-inf"), now, is_over, ended, now + SETTLE_SECONDS)
+        )
 
     def look(self) -> None:
         """Look at what the processes that have ended since the last look leave behind: the sooner the better."""
         for departure in self._open:
-            if departure.session.process.has_ended() and not departure.is_over:
+            if departure.process.has_ended() and not departure.is_over:
                 self._conclude(departure, SocketTraces.look(self._path))
 
     def answered_by(self, identity: str) -> None:
         """Note which server listens: one that was thought gone has only dropped its connection; all others are gone."""
-        for departure in [one for one in self._open if one.session.identity == identity]:
+        for departure in [one for one in self._open if one.identity == identity]:
             self._drop(departure)
         self._conclude_unseen()
 
@@ -71,7 +100,7 @@ class Departures:
     def _conclude_unseen(self) -> None:
         """Take the processes that can't be seen for ended."""
         for departure in self._open:
-            if departure.session.process.has_ended() is None and not departure.is_over:
+            if departure.process.has_ended() is None and not departure.is_over:
                 # A server removes its socket before its connections end, so what was seen then stands, unless that
                 # was long ago, and not the end of the process.
                 is_recent = self._clock() < departure.settles_at
@@ -79,22 +108,23 @@ class Departures:
 
     def _conclude(self, departure: _Departure, ended: SocketTraces) -> None:
         departure.is_over = True
+        departure.gone_at = self._clock()
         departure.ended = ended
         departure.settles_at = self._clock() + SETTLE_SECONDS
 
-    def settled(self) -> list[ExitKind]:
+    def settled(self) -> list[ServerExit]:
         """Return the ends that became clear since the last call."""
         self.look()
-        kinds = []
+        exits = []
         for departure in [one for one in self._open if one.is_over]:
             kind = self._verdict(departure)
             if kind is not None:
-                kinds.append(kind)
+                exits.append(ServerExit(kind, departure.identity, departure.alive_at, departure.gone_at))
                 self._drop(departure)
-        return kinds
+        return exits
 
     def _verdict(self, departure: _Departure) -> ExitKind | None:
-        process, alive = departure.session.process, departure.session.traces
+        process, alive = departure.process, departure.alive
         if kind := process.exit_kind():
             return kind
         is_certain = departure.ended.socket == alive.socket and not process.tells_exit_status
@@ -103,7 +133,7 @@ class Departures:
         return Ending(alive, departure.ended, SocketTraces.look(self._path)).kind()
 
     def _drop(self, departure: _Departure) -> None:
-        departure.session.close()
+        departure.process.close()
         self._open.remove(departure)
 
     def watched(self) -> list[tuple[int, int]]:
@@ -111,15 +141,13 @@ class Departures:
         return [
             (descriptor, select.POLLIN)
             for departure in self._open
-            if not departure.is_over and (descriptor := departure.session.process.fileno()) is not None
+            if not departure.is_over and (descriptor := departure.process.fileno()) is not None
         ]
 
     def settles_in(self) -> float | None:
         """Return the seconds until `settled` should be asked again; None if only `watched` or a probe brings news."""
         waits_for_time = any(
-            departure.is_over or (process.fileno() is None and process.has_ended() is not None)
-            for departure in self._open
-            for process in [departure.session.process]
+            one.is_over or (one.process.fileno() is None and one.process.has_ended() is not None) for one in self._open
         )
         return _LOOK_EVERY if waits_for_time else None
 

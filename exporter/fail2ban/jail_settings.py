@@ -50,7 +50,7 @@ def read(
     wanted = [
         (jail.name, name)
         for jail in jails
-        if commands.can_be_asked_for(jail.name)
+        if commands.has_readable_settings(jail.name)
         for name in _properties(dialect, jail)
     ]
     requests = [commands.DATABASE_FILE, *(commands.property_of(jail, name) for jail, name in wanted)]

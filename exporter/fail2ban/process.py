@@ -15,7 +15,7 @@ import socket
 import struct
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 from exporter.model import ExitKind, ProcessUsage
 
@@ -37,6 +37,8 @@ _TICKS: Final = os.sysconf("SC_CLK_TCK")
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 _DEAD: Final = frozenset("ZX")
 """States of a process that has ended, or whose first thread has while others still hold its sockets."""
+_MAX_DIGITS: Final = 40
+"""More than any process id and start time have together."""
 _START_TIME_FIELD: Final = 19  # of /proc/PID/stat, counted behind the command's name, from 0
 
 
@@ -46,17 +48,44 @@ class ServerProcess:
     Holds a descriptor where the kernel gives one: `close` it. Used by the prober's thread alone.
     """
 
-    def __init__(self, connected: socket.socket) -> None:
-        """Look at the peer of a connected UNIX socket; never raises for what can't be seen."""
-        self.pid = _peer_pid(connected)
-        self._pidfd = _peer_pidfd(connected, self.pid)
-        self._start_ticks = _start_ticks(self.pid)
-        if self.pid is not None and _command_name(self.pid) == "systemd":
-            # Socket activation: systemd listens, the server itself is not to be seen.
-            self.close()
-            self.pid = self._start_ticks = None
-        self.start_time = None if self._start_ticks is None else _epoch(self._start_ticks)
+    def __init__(
+        self, pid: int | None, pidfd: int | None, start_ticks: int | None, *, is_trusted: bool = False
+    ) -> None:
+        self.pid = pid
+        self.is_trusted = is_trusted
+        """Whether its user is root or the exporter's own."""
+        self._pidfd = pidfd
+        self._start_ticks = start_ticks
+        self.start_time = None if start_ticks is None else _epoch(start_ticks)
         """UTC epoch seconds at which the process started, to a hundredth of a second; the clock as it was set then."""
+
+    @classmethod
+    def of_peer(cls, connected: socket.socket) -> Self:
+        """Return the peer of a connected UNIX socket; never raises for what can't be seen."""
+        pid = _peer_pid(connected)
+        pidfd = _peer_pidfd(connected, pid)
+        is_trusted = _peer_uid(connected) in {0, os.geteuid()}
+        if pid is not None and _command_name(pid) == "systemd":
+            # Socket activation: systemd listens, the server itself is not to be seen.
+            if pidfd is not None:
+                os.close(pidfd)
+            return cls(None, None, None, is_trusted=is_trusted)
+        return cls(pid, pidfd, _start_ticks(pid), is_trusted=is_trusted)
+
+    @classmethod
+    def of_identity(cls, identity: str) -> Self:
+        """Return the process that had this identity in an earlier run of the exporter; it may have ended since."""
+        kind, _, numbers = identity.partition(":")
+        pid, _, ticks = numbers.partition(":")
+        if kind != "pid" or not (pid.isdecimal() and ticks.isdecimal()) or len(numbers) > _MAX_DIGITS:
+            return cls(None, None, None)
+        pidfd = None
+        with suppress(OSError, OverflowError):
+            pidfd = os.pidfd_open(int(pid))
+        if pidfd is not None and _start_ticks(int(pid)) != int(ticks):
+            os.close(pidfd)  # the number belongs to another process now
+            pidfd = None
+        return cls(int(pid), pidfd, int(ticks))
 
     @property
     def identity(self) -> str | None:
@@ -131,12 +160,20 @@ def classify(status: int) -> ExitKind:
 
 
 def _peer_pid(connected: socket.socket) -> int | None:
+    return _credentials(connected)[0] or None  # 0: a process of another PID namespace
+
+
+def _peer_uid(connected: socket.socket) -> int | None:
+    return _credentials(connected)[1]
+
+
+def _credentials(connected: socket.socket) -> tuple[int | None, int | None]:
     size = struct.calcsize("=iII")
     try:
-        pid, _uid, _gid = struct.unpack("=iII", connected.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))
+        pid, uid, _gid = struct.unpack("=iII", connected.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))
     except OSError:
-        return None
-    return int(pid) or None  # 0: a process of another PID namespace
+        return None, None
+    return int(pid), int(uid)
 
 
 def _peer_pidfd(connected: socket.socket, pid: int | None) -> int | None:

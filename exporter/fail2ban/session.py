@@ -39,9 +39,11 @@ class Session:
         """
         self._clock = clock
         self._connection = Connection(path, deadline)
-        self.process = ServerProcess(self._connection.socket)
+        self.process = ServerProcess.of_peer(self._connection.socket)
         self.traces = SocketTraces.look(path)
         self.identity = self.process.identity or f"socket:{self.traces.socket}"
+        self.alive_at = clock()
+        """The latest moment at which nothing had ended."""
         self.is_usable = True
         self.is_known = self.process.has_ended() is False
         """Whether the end of this session can be that of a server: its process was seen alive, or it has answered.
@@ -58,10 +60,12 @@ class Session:
             ProbeError: the answer was not complete in time; the session can then only be watched for its end.
         """
         try:
-            return self._answer(deadline)
+            found = self._answer(deadline)
         except ProbeError:
             self.is_usable = False
             raise
+        self.alive_at = self._clock()
+        return found
 
     def _answer(self, deadline: Deadline) -> Answer:
         # A process can't change its version, so one question a connection is enough.
@@ -81,7 +85,8 @@ class Session:
             ),
             jail_count=roster.count,
             jails=_sorted(_jail(jail, settings) for jail in roster.jails),
-            database_bytes=jail_settings.database_bytes(settings.database),
+            # A path that is named by who knows whom may lead to a file system that hangs.
+            database_bytes=jail_settings.database_bytes(settings.database) if self.process.is_trusted else None,
         )
 
     def _current_settings(self, dialect: Dialect, jails: tuple[JailCounts, ...], deadline: Deadline) -> SettingsRead:

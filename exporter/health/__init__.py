@@ -1,8 +1,31 @@
-"""What the probes mean: states and counts, as a pure reducer. No I/O here and no clock: time comes with the event."""
+"""What the probes mean: states, counts, blame. A pure reducer, without I/O or a clock: time comes with the event."""
 
-from exporter.health.events import Event, ProbeEnded, ServerExited
+from exporter.health.activations import Source
+from exporter.health.events import (
+    ActivationReported,
+    ConfigurationRead,
+    Event,
+    ProbeEnded,
+    ServerExited,
+    TimePassed,
+)
 from exporter.health.histogram import Histogram
+from exporter.health.recovery import Policy, Recovery, Remembered
 from exporter.health.reducer import reduce
 from exporter.health.state import Health
 
-__all__ = ["Event", "Health", "Histogram", "ProbeEnded", "ServerExited", "reduce"]
+__all__ = [
+    "ActivationReported",
+    "ConfigurationRead",
+    "Event",
+    "Health",
+    "Histogram",
+    "Policy",
+    "ProbeEnded",
+    "Recovery",
+    "Remembered",
+    "ServerExited",
+    "Source",
+    "TimePassed",
+    "reduce",
+]

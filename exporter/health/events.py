@@ -1,11 +1,11 @@
-"""What can happen, each event with its own time."""
+"""What can happen, each event with its own time: `at` in monotonic seconds, `timestamp` in UTC epoch seconds."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from exporter.model import ExitKind, Probe
+from exporter.model import Probe, ServerExit
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,16 +14,47 @@ class ProbeEnded:
 
     probe: Probe
     at: float
-    """Monotonic seconds."""
     timestamp: float
-    """UTC epoch seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServerExited:
     """The end of a server process became clear."""
 
-    kind: ExitKind
+    exit: ServerExit
+    at: float
+    timestamp: float
 
 
-Event: TypeAlias = ProbeEnded | ServerExited
+@dataclass(frozen=True, slots=True)
+class ConfigurationRead:
+    """The configuration was read."""
+
+    enabled: frozenset[str]
+    """The jails that it enables."""
+    since: float
+    """Monotonic seconds of the look before: what changed, changed after it. Minus infinity if there was none."""
+    at: float
+    timestamp: float
+
+
+@dataclass(frozen=True, slots=True)
+class ActivationReported:
+    """A tool said that it activated a jail."""
+
+    jail: str
+    happened: float
+    """Monotonic seconds at which, by what the tool said; not later than `at`."""
+    at: float
+    timestamp: float
+
+
+@dataclass(frozen=True, slots=True)
+class TimePassed:
+    """Nothing happened but that it is later now."""
+
+    at: float
+    timestamp: float
+
+
+Event: TypeAlias = ProbeEnded | ServerExited | ConfigurationRead | ActivationReported | TimePassed

@@ -6,7 +6,16 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final, TypeVar, assert_never
 
-from exporter.health.events import Event, ProbeEnded, ServerExited
+from exporter.health import blame
+from exporter.health.events import (
+    ActivationReported,
+    ConfigurationRead,
+    Event,
+    ProbeEnded,
+    ServerExited,
+    TimePassed,
+)
+from exporter.health.recovery import Recovery
 from exporter.health.state import Health
 from exporter.model import Result, State
 
@@ -28,10 +37,26 @@ def reduce(health: Health, event: Event) -> Health:
     match event:
         case ProbeEnded():
             return _after_probe(health, event)
-        case ServerExited(kind=kind):
-            return replace(health, exits=_one_more(health.exits, kind))
+        case ServerExited(exit=server_exit):
+            recovery = blame.exited(health.recovery, server_exit, event.at, event.timestamp)
+            return replace(health, exits=_one_more(health.exits, server_exit.kind), recovery=recovery)
+        case ConfigurationRead():
+            return _after_configuration(health, event)
+        case ActivationReported(jail=jail, happened=happened):
+            recovery = blame.reported(health.recovery, jail, happened, event.at, event.timestamp)
+            return replace(health, recovery=recovery)
+        case TimePassed(at=at, timestamp=timestamp):
+            return replace(health, recovery=blame.time_passed(health.recovery, at, timestamp))
         case _:
             assert_never(event)
+
+
+def _after_configuration(health: Health, event: ConfigurationRead) -> Health:
+    before = health.recovery.configured
+    recovery = blame.configured(health.recovery, event.enabled, event.since, event.at, event.timestamp)
+    changed = before is not None and before != event.enabled
+    watchful_until = event.at + recovery.policy.window if changed else health.watchful_until
+    return replace(health, recovery=recovery, watchful_until=watchful_until)
 
 
 def _after_probe(health: Health, event: ProbeEnded) -> Health:
@@ -54,7 +79,19 @@ def _after_probe(health: Health, event: ProbeEnded) -> Health:
         durations=health.durations.observe(probe.duration),
         restarts=health.restarts + restarted,
         server_identity=identity,
+        recovery=_recovery_after(health, event, state),
     )
+
+
+def _recovery_after(health: Health, event: ProbeEnded, state: State) -> Recovery:
+    server = event.probe.server
+    if server is None:
+        return blame.not_online(health.recovery, state, event.at, event.timestamp)
+    jails = frozenset(jail.name for jail in event.probe.jails)
+    running = health.recovery.running
+    if event.probe.jail_count != len(jails):  # an ambiguous list: which jails run is not known, so none is news
+        jails = frozenset() if running is None else running.jails
+    return blame.online(health.recovery, server.identity, jails, event.at, event.timestamp)
 
 
 def _one_more(counts: Mapping[_Key, int], key: _Key) -> Mapping[_Key, int]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from exporter.health.histogram import Histogram
+from exporter.health.recovery import Policy, Recovery
 from exporter.model import ExitKind, Result, State
 
 
@@ -14,6 +15,7 @@ class Health:
     """The health of the guard. Timestamps are UTC epoch seconds, durations seconds."""
 
     durations: Histogram
+    recovery: Recovery
     state: State = State.UNKNOWN
     reason: str = "no probe has ended yet"
     """For people: why the state is what it is."""
@@ -29,11 +31,13 @@ class Health:
     restarts: int = 0
     server_identity: str | None = None
     """The server process seen last."""
+    watchful_until: float = float("-inf")
+    """Monotonic seconds until which jails may be about to be loaded, because the configuration changed."""
 
     @classmethod
-    def initial(cls, timeout: float) -> Health:
+    def initial(cls, timeout: float, policy: Policy | None = None) -> Health:
         """Return what is known before the first event."""
-        return cls(durations=Histogram.up_to(timeout))
+        return cls(durations=Histogram.up_to(timeout), recovery=Recovery(policy or Policy()))
 
     def of_another_server(self) -> Health:
         """Return what still holds when another server is asked from now on: counters and timestamps."""
@@ -44,4 +48,5 @@ class Health:
             changed_at=None,
             since=None,
             server_identity=None,
+            recovery=self.recovery.of_another_server(),
         )

@@ -42,6 +42,7 @@ th:first-child, td:first-child { text-align: left; min-width: 8rem; }
 td:first-child { overflow-wrap: anywhere; white-space: pre-wrap; unicode-bidi: isolate; }
 th:nth-child(2), td:nth-child(2) { text-align: left; }
 nav { margin-top: 1.5rem; }
+.pending { border: 2px solid var(--bad); border-radius: .4rem; padding: .5rem .75rem; }
 nav a { display: inline-block; margin-right: 1rem; }
 @media (max-width: 40rem) { th, td { padding: .35rem .4rem; } }
 """
@@ -64,7 +65,7 @@ _PAGE: Final = """<!DOCTYPE html>
 <body>
 <main>
 <h1 class="{state}"><span aria-hidden="true">{sign}</span> {title}</h1>
-<p>{since}{reason}</p>
+{pending}<p>{since}{reason}</p>
 <p>{probe}</p>
 {jails}
 </main>
@@ -95,12 +96,25 @@ def status_page(snapshot: Snapshot, telemetry_path: str, now: float) -> str:
         style=_STYLE,
         state=escape(health.state),
         sign=_SIGN[health.state],
+        pending=_pending(snapshot),
         since="" if health.since is None else f"For {_ago(health.since, now)}. ",
         reason=escape(_reason(snapshot)),
         probe=escape(_probe(snapshot, now)),
         jails=_jails(snapshot),
         links="".join(f'<a href="{escape(path)}">{escape(text)}</a>' for path, text in links.items()),
         version=escape(__version__),
+    )
+
+
+def _pending(snapshot: Snapshot) -> str:
+    jails = snapshot.health.recovery.pending()
+    if not jails:
+        return ""
+    names = ", ".join(f"<strong><bdi>{escape(jail)}</bdi></strong>" for jail in jails)
+    one = len(jails) == 1
+    return (
+        f'<p class="pending" role="alert">fail2ban went down after {"this jail was" if one else "these jails were"} '
+        f"activated: {names}. Disable or mend {'it' if one else 'them'}, then start fail2ban.</p>\n"
     )
 
 

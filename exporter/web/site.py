@@ -17,6 +17,7 @@ from exporter.exposition import Exposition
 from exporter.negotiation import accepts_gzip, choose_format
 from exporter.snapshot import Snapshot
 from exporter.status import status_document
+from exporter.web.lifecycle import Lifecycle
 from exporter.web.page import CONTENT_SECURITY_POLICY, status_page
 
 HEALTHY_PATH = "/-/healthy"
@@ -33,6 +34,7 @@ class Site:
     snapshot: Callable[[], Snapshot]
     exposition: Exposition
     telemetry_path: str
+    lifecycle: Lifecycle
     clock: Callable[[], float] = time.monotonic
     wall: Callable[[], float] = time.time
 
@@ -45,6 +47,7 @@ class Site:
                 Route(STATUS_PATH, self._status),
                 Route(HEALTHY_PATH, self._healthy),
                 Route(READY_PATH, self._ready),
+                *self.lifecycle.routes(),
             ],
             exception_handlers={404: _not_found, 405: _wrong_method, Exception: _failed},
         )

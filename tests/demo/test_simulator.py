@@ -201,7 +201,7 @@ def test_a_clean_stop_removes_the_socket_and_a_crash_leaves_it_as_with_the_real_
         ends: list[ExitKind] = []
 
         def is_clear() -> bool:
-            ends.extend(client.exits())
+            ends.extend(server_exit.kind for server_exit in client.exits())
             return bool(ends)
 
         wait_until(is_clear, "how it ended is clear")

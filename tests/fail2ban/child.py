@@ -124,9 +124,9 @@ def _probe(client: Client, timeout: float) -> Outcome:
 
 def _exit_kind(client: Client) -> str:
     deadline = time.monotonic() + _PATIENCE
-    while not (kinds := client.exits()) and time.monotonic() < deadline:
+    while not (exits := client.exits()) and time.monotonic() < deadline:
         client.probe(1.0)
-    return ", ".join(kinds)
+    return ", ".join(one.kind for one in exits)
 
 
 def _loads(data: bytes) -> Outcome:

@@ -45,7 +45,7 @@ def folder() -> Iterator[Path]:
 def clients() -> Iterator[Callable[..., Client]]:
     """Makes clients that are closed at the end."""
     with ExitStack() as stack:
-        yield lambda path, *clock: stack.enter_context(closing(Client(str(path), *clock)))
+        yield lambda path, **clock: stack.enter_context(closing(Client(str(path), **clock)))
 
 
 # -- what a good server says
@@ -220,7 +220,7 @@ def test_settings_are_asked_again_after_a_minute_and_when_the_jails_change(clien
     ahead = 0.0
     honest = Honest()
     with FakeServer(honest) as server:
-        client = clients(server.path, lambda: time.monotonic() + ahead)
+        client = clients(server.path, clock=lambda: time.monotonic() + ahead)
 
         def asked() -> set[str]:
             before = len(server.requests)

@@ -5,13 +5,14 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from exporter.fail2ban import Client, process
 from exporter.fail2ban.departures import SETTLE_SECONDS
-from exporter.model import ExitKind, Result
+from exporter.model import ExitKind, Result, ServerTraces
 from tests.fail2ban.child import Child
 from tests.fail2ban.server_child import ServerChild
 from tests.fakes import FakeServer, short_folder
@@ -52,12 +53,16 @@ def path() -> Iterator[Path]:
 class Watch:
     """A client, and a clock that is put forward instead of waited for."""
 
-    def __init__(self, path: Path) -> None:
-        self.client = Client(str(path), self._clock)
+    def __init__(self, path: Path, earlier: ServerTraces | None = None) -> None:
         self._ahead = 0.0
+        self.client = Client(str(path), earlier, self._clock)
 
     def _clock(self) -> float:
         return time.monotonic() + self._ahead
+
+    def close(self) -> None:
+        """Let go of everything."""
+        self.client.close()
 
     def pass_time(self, seconds: float = SETTLE_SECONDS * 1.5) -> None:
         """Let it be later."""
@@ -73,17 +78,20 @@ class Watch:
         kinds = []
         for _ in range(3):
             self.client.probe(timeout)
-            kinds += self.client.exits()
+            kinds += self.settled()
             self.pass_time()
-            kinds += self.client.exits()
+            kinds += self.settled()
         return kinds
+
+    def settled(self) -> list[ExitKind]:
+        """All ends that are clear now."""
+        return [server_exit.kind for server_exit in self.client.exits()]
 
 
 @pytest.fixture
 def watch(path: Path) -> Iterator[Watch]:
-    watching = Watch(path)
-    yield watching
-    watching.client.close()
+    with closing(Watch(path)) as watching:
+        yield watching
 
 
 @pytest.mark.usefixtures("sight")
@@ -151,7 +159,7 @@ def test_systemd_between_the_socket_and_the_folder_is_never_a_wrong_verdict(
         end(server, reap=False)
         path.unlink(missing_ok=True)
         watch.client.probe(1.0)
-        first = watch.client.exits()
+        first = watch.settled()
         shutil.rmtree(path.parent)
         server.reap()
 
@@ -164,7 +172,7 @@ def test_a_crash_that_was_seen_stays_one_when_systemd_removes_the_folder_afterwa
         watch.online()
         server.kill(reap=False)
         watch.client.probe(1.0)
-        first = watch.client.exits()
+        first = watch.settled()
         shutil.rmtree(path.parent)
         server.reap()
 
@@ -273,7 +281,7 @@ def test_a_status_that_the_parent_asks_for_late_is_waited_for(path: Path, watch:
         assert watch.client.settles_in() is not None
         server.reap()
 
-        assert watch.client.exits() == [CLEAN]
+        assert watch.settled() == [CLEAN]
         assert watch.client.settles_in() is None
 
 
@@ -321,3 +329,90 @@ def test_while_a_server_hangs_it_is_not_looked_at_again_and_again(sight: str, pa
         watch.exits()
 
         assert (watch.client.settles_in() is None) == (sight != "no descriptor")
+
+
+# -- over a restart of the exporter
+
+
+def left_for_another_run(watch: Watch) -> ServerTraces:
+    """What an exporter that ends leaves to the next."""
+    watch.online()
+    traces = watch.client.traces()
+    watch.client.close()
+    assert traces is not None
+    return traces
+
+
+def a_new_server(server: ServerChild, path: Path) -> None:
+    """End by a crash, and let a new server have made its socket."""
+    server.kill()
+    path.unlink()
+    with ServerChild(path) as another:
+        another.kill()
+
+
+def systemd(server: ServerChild, path: Path) -> None:
+    """End by a crash, and let systemd have removed the folder."""
+    server.kill()
+    shutil.rmtree(path.parent)
+
+
+@pytest.mark.usefixtures("sight")
+@pytest.mark.parametrize(
+    ("end", "expected"),
+    [
+        pytest.param(lambda server, _: server.kill(), CRASH, id="kill -9"),
+        pytest.param(lambda server, _: server.stop(), CLEAN, id="stop"),
+        pytest.param(a_new_server, UNKNOWN, id="kill -9 and a new server"),
+        pytest.param(systemd, UNKNOWN, id="kill -9 and the folder removed"),
+    ],
+)
+def test_an_end_while_the_exporter_was_away_is_told_by_what_is_left(
+    path: Path, watch: Watch, end: Callable[[ServerChild, Path], None], expected: ExitKind
+) -> None:
+    with ServerChild(path) as server:
+        traces = left_for_another_run(watch)
+        end(server, path)
+        with closing(Watch(path, traces)) as next_run:
+            assert next_run.exits() == [expected]
+
+
+@pytest.mark.usefixtures("sight")
+def test_a_server_in_whose_place_another_answers_is_counted_once(path: Path, watch: Watch) -> None:
+    with ServerChild(path) as server:
+        traces = left_for_another_run(watch)
+        server.kill()
+        with ServerChild(path), closing(Watch(path, traces)) as next_run:
+            next_run.online()
+
+            assert next_run.exits() == [UNKNOWN]
+            assert next_run.client.traces() != traces
+
+
+@pytest.mark.usefixtures("sight")
+def test_a_server_that_outlives_the_exporter_has_not_ended(path: Path, watch: Watch) -> None:
+    with ServerChild(path) as server:
+        traces = left_for_another_run(watch)
+        with closing(Watch(path, traces)) as next_run:
+            next_run.online()
+            assert next_run.exits() == []
+            server.kill()
+
+            assert next_run.exits() == [CRASH]
+
+
+@pytest.mark.usefixtures("sight")
+def test_an_end_lies_between_the_two_moments_that_are_told(path: Path, watch: Watch) -> None:
+    with ServerChild(path) as server:
+        watch.online()
+        before = time.monotonic()
+        server.kill()
+        watch.client.probe(1.0)
+        after = time.monotonic()
+        watch.pass_time()
+        (server_exit,) = watch.client.exits()
+
+    assert server_exit.after <= before
+    assert before <= server_exit.before
+    # Looked at by other means only when time has been put forward.
+    assert server_exit.before <= after + SETTLE_SECONDS * 2

@@ -51,7 +51,7 @@ def folder() -> Iterator[Path]:
 def clients() -> Iterator[Callable[..., Client]]:
     """Makes clients that are closed at the end."""
     with ExitStack() as stack:
-        yield lambda path, *clock: stack.enter_context(closing(Client(str(path), *clock)))
+        yield lambda path, **clock: stack.enter_context(closing(Client(str(path), **clock)))
 
 
 def dripping(seconds: float) -> Script:
@@ -306,7 +306,7 @@ def test_a_reply_that_takes_until_the_deadline_to_read_is_a_timeout(clients: Cal
         return now
 
     with FakeServer(replying(b"\x80\x04" * (MAX_REPLY_BYTES // 2) + good("1.1.1"))) as server:
-        probe = clients(server.path, clock).probe(0.9)
+        probe = clients(server.path, clock=clock).probe(0.9)
 
     assert probe.result is Result.TIMEOUT
     assert probe.duration < 1.0

@@ -139,3 +139,12 @@ def test_a_database_has_the_size_of_its_file(tmp_path: Path) -> None:
 )
 def test_what_is_no_database_file_has_no_size(path: str | None) -> None:
     assert database_bytes(path) is None
+
+
+@pytest.mark.parametrize("name", ["dbfile", "dbpurgeage", "loglevel", "thread"])
+def test_a_jail_with_the_name_of_a_server_option_does_not_get_that_options_value_as_its_ban_time(name: str) -> None:
+    found, requests = read(SSHD, replace(SSHD, name=name))
+
+    assert found.settings[name] == JailSettings(ban_time=None, find_time=None, max_retries=None, actions=None)
+    assert found.settings["sshd"].ban_time == 600
+    assert not [request for request in requests if request[:2] == ["get", name] and len(request) > 2]

@@ -46,7 +46,7 @@ def seen(path: Path) -> ServerProcess:
     """The process at the other end; the connection itself is not needed any longer."""
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(str(path))
-        return ServerProcess(connection)
+        return ServerProcess.of_peer(connection)
 
 
 @pytest.mark.parametrize(
@@ -87,6 +87,67 @@ def test_what_the_process_uses_is_told(server: FakeServer) -> None:
     assert 1e6 < usage.resident_bytes < usage.virtual_bytes
     assert usage.open_fds is not None
     assert usage.max_fds is None or usage.open_fds < usage.max_fds
+
+
+def test_a_process_is_found_again_by_its_identity(server: FakeServer, child: ServerChild, path: Path) -> None:
+    del server
+    with closing(seen(path)) as process_seen:
+        identity = process_seen.identity
+    assert identity is not None
+
+    with closing(ServerProcess.of_identity(identity)) as again:
+        assert again.identity == identity
+        assert again.has_ended() is False
+        child.kill()
+        assert again.has_ended() is True
+
+
+def test_a_process_that_has_the_number_of_an_earlier_one_is_not_taken_for_it() -> None:
+    with closing(ServerProcess.of_identity(f"pid:{os.getpid()}:1")) as process_seen:
+        assert process_seen.has_ended() is True
+        assert process_seen.fileno() is None
+        assert process_seen.usage() is None
+
+
+@pytest.mark.parametrize(
+    "identity",
+    [
+        "",
+        "pid:",
+        "pid:1",
+        "pid:x:1",
+        "pid:-1:1",
+        "socket:1:2:3",
+        "pidfs:7",
+        "?",
+        f"pid:{'1' * 5000}:1",
+        f"pid:1:{'1' * 5000}",
+    ],
+    ids=lambda identity: identity[:20],
+)
+def test_an_identity_that_names_no_number_is_of_a_process_that_is_not_seen(identity: str) -> None:
+    with closing(ServerProcess.of_identity(identity)) as process_seen:
+        assert process_seen.has_ended() is None
+        assert process_seen.fileno() is None
+
+
+@pytest.mark.parametrize("identity", ["pid:0:1", "pid:4194305:1", f"pid:{2**31}:1", f"pid:{2**64}:1", f"pid:1:{2**64}"])
+def test_a_number_that_no_process_has_is_of_one_that_has_ended(identity: str) -> None:
+    with closing(ServerProcess.of_identity(identity)) as process_seen:
+        assert process_seen.has_ended() is True
+        assert process_seen.fileno() is None
+        assert process_seen.exit_kind() is None
+
+
+def test_a_process_that_ended_before_it_was_looked_for_again_has_ended(child: ServerChild, path: Path) -> None:
+    with closing(seen(path)) as process_seen:
+        identity = process_seen.identity
+    assert identity is not None
+    child.kill()
+
+    with closing(ServerProcess.of_identity(identity)) as again:
+        assert again.has_ended() is True
+        assert again.fileno() is None
 
 
 def test_two_connections_to_one_process_have_one_identity_and_another_process_another(
@@ -217,3 +278,15 @@ def test_no_descriptor_is_left_open(server: FakeServer) -> None:
         process_seen.close()
 
     wait_until(lambda: descriptors() == before, "the server's ends are closed too")
+
+
+@pytest.mark.parametrize(
+    ("uid", "trusted"), [(0, True), (os.geteuid(), True), (os.geteuid() + 4321, False), (None, False)]
+)
+def test_a_path_is_taken_only_from_root_or_from_oneself(
+    server: FakeServer, monkeypatch: pytest.MonkeyPatch, uid: int | None, *, trusted: bool
+) -> None:
+    monkeypatch.setattr(process, "_peer_uid", lambda _: uid)
+
+    with closing(seen(server.path)) as process_seen:
+        assert trusted is process_seen.is_trusted

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from exporter.health import Event, Health, ProbeEnded, ServerExited, reduce
 from exporter.model import ExitKind, Result, State
-from tests.snapshots import failure, server, success
+from tests.snapshots import exited, failure, server, success
 
 INITIAL = Health.initial(10)
 
@@ -32,7 +32,10 @@ def after(*events: Event, health: Health = INITIAL) -> Health:
 PROBES = st.builds(
     ended, st.sampled_from(Result), st.floats(min_value=0, max_value=1e6), st.sampled_from(["pid:1:1", "pid:2:2"])
 )
-EVENTS = st.lists(PROBES | st.builds(ServerExited, st.sampled_from(ExitKind)), max_size=30)
+EXITS = st.builds(
+    exited, st.sampled_from(ExitKind), at=st.floats(0, 1e6), identity=st.sampled_from(["pid:1:1", "pid:2:2"])
+)
+EVENTS = st.lists(PROBES | EXITS, max_size=30)
 
 
 @pytest.mark.parametrize(
@@ -105,17 +108,18 @@ def test_a_restart_is_another_process_and_nothing_else(events: list[Event], rest
 
 @pytest.mark.parametrize("kind", ExitKind)
 def test_an_exit_counts_once_and_under_its_kind_only(kind: ExitKind) -> None:
-    assert {**dict.fromkeys(ExitKind, 0), kind: 1} == after(ServerExited(kind)).exits
+    assert {**dict.fromkeys(ExitKind, 0), kind: 1} == after(exited(kind)).exits
 
 
 def test_an_exit_alone_changes_no_state_since_only_a_probe_can_tell_it() -> None:
     online = after(ended(Result.SUCCESS))
+    crashed = reduce(online, exited(ExitKind.CRASH, identity="pid:1:1"))
 
-    assert replace(online, exits={}) == replace(reduce(online, ServerExited(ExitKind.CRASH)), exits={})
+    assert replace(online, exits={}) == replace(crashed, exits={}, recovery=online.recovery)
 
 
 def test_another_server_starts_unknown_and_is_no_restart_of_the_former() -> None:
-    former = after(ended(Result.SUCCESS), ServerExited(ExitKind.CLEAN))
+    former = after(ended(Result.SUCCESS), exited(ExitKind.CLEAN))
 
     other = former.of_another_server()
 
@@ -154,10 +158,12 @@ def test_no_counter_ever_goes_back(events: list[Event]) -> None:
     assert sum(health.exits.values()) == len(events) - probes
 
 
-@given(EVENTS, PROBES, st.sampled_from(ExitKind))
+@given(EVENTS, PROBES, EXITS)
 def test_it_makes_no_difference_whether_an_exit_or_the_probe_that_finds_it_is_told_first(
-    events: list[Event], probe: ProbeEnded, kind: ExitKind
+    events: list[Event], probe: ProbeEnded, server_exited: ServerExited
 ) -> None:
     health = after(*events)
 
-    assert after(probe, ServerExited(kind), health=health) == after(ServerExited(kind), probe, health=health)
+    one, other = after(probe, server_exited, health=health), after(server_exited, probe, health=health)
+
+    assert one == replace(other, recovery=one.recovery)

@@ -17,12 +17,26 @@ from prometheus_client.core import Metric
 from starlette.applications import Starlette
 
 from exporter.exposition import Exposition
+from exporter.health import ProbeEnded
 from exporter.model import Result
 from exporter.negotiation import Format
 from exporter.snapshot import Snapshot
 from exporter.web.site import Site
 from tests.asgi import Answer, call
-from tests.snapshots import FOREVER, HOSTILE_NAMES, TIMESTAMP, failure, jail, jail_with, server, snapshot, success
+from tests.lifecycles import lifecycle
+from tests.snapshots import (
+    FOREVER,
+    HOSTILE_NAMES,
+    TIMESTAMP,
+    blamed_snapshot,
+    failure,
+    jail,
+    jail_with,
+    server,
+    snapshot,
+    success,
+    then,
+)
 
 ONLINE = snapshot(success(jail("sshd"), FOREVER))
 ROUTES = ("/", "/metrics", "/api/v1/status", "/-/healthy", "/-/ready")
@@ -39,7 +53,7 @@ class NothingOwn:
 def site(shown: Snapshot, now: float = 1.0, telemetry_path: str = "/metrics", wall: float = TIMESTAMP) -> Starlette:
     """The application, showing a snapshot at a time."""
     exposition = Exposition(lambda: shown, NothingOwn(), lambda: now)
-    return Site(lambda: shown, exposition, telemetry_path, lambda: now, lambda: wall).application()
+    return Site(lambda: shown, exposition, telemetry_path, lifecycle(), lambda: now, lambda: wall).application()
 
 
 def get(path: str, shown: Snapshot = ONLINE, headers: dict[str, str] | None = None, *, now: float = 1.0) -> Answer:
@@ -168,6 +182,16 @@ def test_a_stale_snapshot_is_live_on_no_route() -> None:
     assert "sshd" not in get("/", now=1e6).text
 
 
+def test_the_status_names_the_jails_that_are_blamed() -> None:
+    document = json.loads(get("/api/v1/status", blamed_snapshot("nginx", "sshd")).body)
+
+    assert document["state"] == "offline"
+    assert document["pending_recoveries"] == [
+        {"jail": "nginx", "detected_timestamp_seconds": TIMESTAMP + 3},
+        {"jail": "sshd", "detected_timestamp_seconds": TIMESTAMP + 3},
+    ]
+
+
 # -- /-/healthy and /-/ready
 
 
@@ -276,6 +300,42 @@ def test_the_page_says_what_to_do_when_a_probe_failed() -> None:
 
 
 @pytest.mark.parametrize(
+    ("jails", "says"),
+    [
+        pytest.param(
+            ["nginx"],
+            "fail2ban went down after this jail was activated: nginx. Disable or mend it, then start fail2ban.",
+            id="one",
+        ),
+        pytest.param(
+            ["sshd", "nginx"],
+            "fail2ban went down after these jails were activated: nginx, sshd. "
+            "Disable or mend them, then start fail2ban.",
+            id="two",
+        ),
+    ],
+)
+def test_the_page_names_at_its_head_the_jails_that_are_blamed_and_what_to_do(jails: list[str], says: str) -> None:
+    text = get("/", blamed_snapshot(*jails)).text
+
+    assert says in re.sub("<[^>]*>", "", text)
+    assert 'role="alert"' in text
+    assert text.index("</h1>") < text.index('role="alert"') < text.index("<table")
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        pytest.param(ONLINE, id="nobody was ever blamed"),
+        pytest.param(snapshot(failure()), id="offline without anybody to blame"),
+        pytest.param(then(blamed_snapshot("nginx"), ProbeEnded(success(), at=9, timestamp=TIMESTAMP)), id="recovered"),
+    ],
+)
+def test_the_page_blames_nobody_when_nobody_is(shown: Snapshot) -> None:
+    assert "alert" not in get("/", shown).text
+
+
+@pytest.mark.parametrize(
     ("shown", "says"),
     [
         (snapshot(success()), "No jail runs."),
@@ -308,6 +368,7 @@ def test_a_stale_page_claims_no_time_since_when() -> None:
 
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(1)>\"'&{state}%s"
 EVIL_PAGES = {
+    "a jail that is blamed": blamed_snapshot(EVIL),
     "a jail": snapshot(success(jail(EVIL))),
     "an expected jail": snapshot(success(), expected=[EVIL]),
     "a reason": snapshot(failure(reason=EVIL)),
@@ -363,7 +424,7 @@ def test_an_error_of_the_exporter_is_a_500_without_details_and_a_log_line_with_t
     def broken() -> Snapshot:
         raise RuntimeError("hunter2")
 
-    application = Site(broken, Exposition(broken, NothingOwn()), "/metrics").application()
+    application = Site(broken, Exposition(broken, NothingOwn()), "/metrics", lifecycle()).application()
     with structlog.testing.capture_logs() as lines:
         answer = call(application, "/api/v1/status")
 
