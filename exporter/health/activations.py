@@ -54,8 +54,8 @@ class Activation:
         return happened.start <= self.counted + window and self.happened.start <= happened.end + window
 
     def is_over(self, now: float, window: float) -> bool:
-        """Tell whether nothing that happens from now on can be put down to it."""
-        return now > self.happened.end + window
+        """Tell whether nothing that happens from now on can be put down to it, or is it told again."""
+        return now > max(self.happened.end, self.counted) + window
 
 
 @dataclass(frozen=True, slots=True)

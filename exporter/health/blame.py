@@ -127,7 +127,9 @@ def _exited_now(recovery: Recovery, kind: ExitKind, ended: Span, at: float, time
     """The process ended that was online last."""
     outage = recovery.outage or _new_outage(recovery, ended, Cause.UNCLEAR, at)
     if kind is ExitKind.CRASH:
-        outage = replace(outage, went_down=_went_down(outage, ended), cause=Cause.CRASH, counts=True)
+        candidates = outage.candidates | (recovery.candidates() if outage.starts_failed else frozenset())
+        went_down = _went_down(outage, ended)
+        outage = replace(outage, went_down=went_down, cause=Cause.CRASH, counts=True, candidates=candidates)
         return _blame(replace(recovery, outage=outage), timestamp)
     if not outage.counts:
         due = ended.end + recovery.policy.grace
@@ -299,7 +301,7 @@ def _end_outage(recovery: Recovery, at: float) -> Recovery:
         jail: replace(kept, pending=False) if kept.pending else kept for jail, kept in recovery.remembered.items()
     }
     past = (*recovery.past, replace(outage, over=at))[-_MAX_PAST:] if outage.counts else recovery.past
-    return replace(
+    ended = replace(
         recovery,
         outage=None,
         past=past,
@@ -307,6 +309,7 @@ def _end_outage(recovery: Recovery, at: float) -> Recovery:
         remembered=remembered,
         recoveries=recovery.recoveries + bool(outage.blamed),
     )
+    return _remember(ended, {})  # those that could not leave while they were pending
 
 
 def _forget_old(recovery: Recovery, now: float) -> Recovery:
