@@ -21,7 +21,7 @@ from exporter.health import (
     Histogram,
     ProbeEnded,
     ServerExited,
-    reduce,
+    reduce_all,
 )
 from exporter.inbox import Inbox, Report
 from exporter.model import Probe, ServerExit, ServerTraces, State
@@ -51,8 +51,15 @@ class Memory(Protocol):
     def recall(  # noqa: D102
         self, health: Health, socket: str, now: float, timestamp: float
     ) -> tuple[Health, ServerTraces | None]: ...
-    def keep(  # noqa: D102
-        self, health: Health, socket: str, traces: ServerTraces | None, now: float, timestamp: float
+    def keep(  # noqa: D102, PLR0913
+        self,
+        health: Health,
+        socket: str,
+        traces: ServerTraces | None,
+        now: float,
+        timestamp: float,
+        *,
+        is_last: bool = False,
     ) -> None: ...
 
 
@@ -137,6 +144,7 @@ class Prober:
             self._remember()
             while not self._stopping:
                 self._turn()
+            self._keep(self.snapshot.health, is_last=True)
         except BaseException as error:  # noqa: BLE001  # whatever it is, frozen metrics must not outlive it
             self._on_failure(error)
         finally:
@@ -196,13 +204,10 @@ class Prober:
         return self._client
 
     def _publish(self, events: Sequence[Event], probe: Probe | None) -> None:
-        before = health = self.snapshot.health
-        for event in events:
-            health = reduce(health, event)
+        before = self.snapshot.health
+        health = reduce_all(before, events)
         # Before anybody sees it: what was shown once must survive, or a counter would go back after a restart.
-        if self._memory is not None and self._client is not None:
-            socket, traces = self.snapshot.options.socket, self._client.traces()
-            self._memory.keep(health, socket, traces, self._clock.monotonic(), self._clock.wall())
+        self._keep(health)
         self.snapshot = replace(
             self.snapshot,
             health=health,
@@ -214,6 +219,11 @@ class Prober:
             changed=(health.state, health.restarts, health.exits) != (before.state, before.restarts, before.exits)
         )
         log_changes(self._log, before, health, probe)
+
+    def _keep(self, health: Health, *, is_last: bool = False) -> None:
+        if self._memory is not None and self._client is not None:
+            socket, traces = self.snapshot.options.socket, self._client.traces()
+            self._memory.keep(health, socket, traces, self._clock.monotonic(), self._clock.wall(), is_last=is_last)
 
     def _wait(self, client: ProbeClient, due: float) -> None:
         """Wait until the next probe is due or wanted, or the server may have ended; settle exits meanwhile."""

@@ -149,11 +149,23 @@ class StateFile:
         traces = saved.traces if saved.socket == socket and saved.is_of_this_boot() else None
         return saved.restored(health, socket, now, timestamp), traces
 
-    def keep(self, health: Health, socket: str, traces: ServerTraces | None, now: float, timestamp: float) -> None:
-        """Write down what changed since it was written last; never raises. The arguments are those of `recall`."""
+    def keep(  # noqa: PLR0913  # the arguments of `recall`, and how it is to be kept
+        self,
+        health: Health,
+        socket: str,
+        traces: ServerTraces | None,
+        now: float,
+        timestamp: float,
+        *,
+        is_last: bool = False,
+    ) -> None:
+        """Write down what changed since it was written last; never raises. The arguments are those of `recall`.
+
+        The last time also when fail2ban was seen last, which alone is no change: it may end while nobody looks.
+        """
         state = SavedState.of(health, socket, traces, now, timestamp)
         essence = state.essence()
-        if essence == self._saved:
+        if essence == self._saved and not is_last:
             return
         try:
             self._write(self._adapter.dump_json(state))

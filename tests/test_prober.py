@@ -146,16 +146,26 @@ class FakeMemory:
     traces: ServerTraces | None = None
     asked: list[tuple[str, float, float]] = field(default_factory=list)
     kept: list[tuple[Health, str, ServerTraces | None]] = field(default_factory=list)
+    kept_last: list[tuple[Health, str, ServerTraces | None]] = field(default_factory=list)
 
     def recall(self, health: Health, socket: str, now: float, timestamp: float) -> tuple[Health, ServerTraces | None]:
         """Tell what is remembered."""
         self.asked.append((socket, now, timestamp))
         return self.health or health, self.traces
 
-    def keep(self, health: Health, socket: str, traces: ServerTraces | None, now: float, timestamp: float) -> None:
+    def keep(  # noqa: PLR0913
+        self,
+        health: Health,
+        socket: str,
+        traces: ServerTraces | None,
+        now: float,
+        timestamp: float,
+        *,
+        is_last: bool = False,
+    ) -> None:
         """Keep it."""
         del now, timestamp
-        self.kept.append((health, socket, traces))
+        (self.kept_last if is_last else self.kept).append((health, socket, traces))
 
 
 class FakeClient:
@@ -822,12 +832,14 @@ class HangingClient:
 
 
 @contextmanager
-def real(options: ProbeOptions, client: HangingClient, watch: FakeWatch | None = None) -> Iterator[Prober]:
+def real(
+    options: ProbeOptions, client: HangingClient, watch: FakeWatch | None = None, memory: FakeMemory | None = None
+) -> Iterator[Prober]:
     """A prober on real time; ended with the block."""
     died: list[BaseException] = []
     with structlog.testing.capture_logs():
         configuration = None if watch is None else ConfiguredJails("/etc/fail2ban", lambda _: watch)
-        prober = Prober(options, lambda *_: client, died.append, configuration=configuration)
+        prober = Prober(options, lambda *_: client, died.append, configuration=configuration, memory=memory)
         prober.start()
         try:
             yield prober
@@ -868,6 +880,16 @@ def test_in_real_time_a_change_of_the_configuration_and_a_request_each_end_the_w
         wait_until(lambda: client.probes == 2, "a probe on the change", seconds=10)
 
         assert prober.probe_now().result(DEADLINE).health.recovery.configured == frozenset({"sshd", "nginx"})
+
+
+def test_what_is_known_is_kept_once_more_at_the_end() -> None:
+    client, memory = HangingClient(), FakeMemory()
+    client.let.set()
+    with real(HOURLY, client, memory=memory) as prober:
+        wait_until(lambda: prober.snapshot.health.last_probe is not None, "the first probe ends")
+        assert memory.kept_last == []
+
+    assert memory.kept_last == [(prober.snapshot.health, OPTIONS.socket, None)]
 
 
 def test_two_probes_never_overlap_however_many_reloads_and_hints_there_are() -> None:

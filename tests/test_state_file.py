@@ -339,6 +339,17 @@ def test_it_is_written_only_when_something_changed_that_it_holds(disk: Disk) -> 
     assert disk.path.stat() != written
 
 
+def test_the_last_time_it_says_when_fail2ban_was_seen_last(disk: Disk) -> None:
+    """Else a crash while no exporter runs could have happened at any moment since the last change."""
+    online = success(jail(), server=server(identity="pid:42:1"))
+    started = after(ProbeEnded(online, at=20, timestamp=WALL), ProbeEnded(online, at=40, timestamp=WALL), health=FRESH)
+    disk.keep(started)
+    later = after(ProbeEnded(online, at=900, timestamp=WALL), health=started)
+    disk.file.keep(later, SOCKET, TRACES, NOW, WALL, is_last=True)
+
+    assert 900 == disk.recall()[0].recovery.last_up
+
+
 def test_what_was_recalled_is_not_written_again(disk: Disk) -> None:
     disk.keep(blamed())
     written = disk.path.stat()

@@ -11,7 +11,7 @@ from exporter.health.events import (
 )
 from exporter.health.histogram import Histogram
 from exporter.health.recovery import Policy, Recovery, Remembered
-from exporter.health.reducer import reduce
+from exporter.health.reducer import reduce, reduce_all
 from exporter.health.state import Health
 
 __all__ = [
@@ -28,4 +28,5 @@ __all__ = [
     "Source",
     "TimePassed",
     "reduce",
+    "reduce_all",
 ]

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Final
+
+_MAX_EARLIER: Final = 8
 
 
 class Source(StrEnum):
@@ -41,12 +44,12 @@ class Activation:
     """The first moment at which an edit may have enabled it, in monotonic seconds; None if no edit was told of."""
     dated: float | None = None
     """The moment at which it happened, in monotonic seconds, by whoever knows it; None if nobody told."""
-    earlier: Span | None = None
-    """When the jail was activated before: an outage under way may be due to that."""
+    earlier: tuple[Span, ...] = ()
+    """When the jail was activated before, oldest first: an outage under way may be due to that."""
 
     def may_have_caused(self, went_down: Span, window: float) -> bool:
         """Tell whether the server went down at a moment within `window` seconds after this activation may have been."""
-        spans = [self.happened] if self.earlier is None else [self.happened, self.earlier]
+        spans = (*self.earlier, self.happened)
         return any(span.start <= went_down.end and went_down.start <= span.end + window for span in spans)
 
     def is_told_by(self, happened: Span, window: float) -> bool:
@@ -89,22 +92,29 @@ def told_of(
         return {**known, jail: _told_again(former, telling)}, False
     if former is not None and happened.end < former.happened.start:
         # An older one, told of late: it counts, and the later one stays the latest.
-        earlier = former.earlier
-        is_new = earlier is None or happened.start > earlier.end + window or earlier.start > happened.end + window
-        joined = happened if earlier is None or is_new else _hull(earlier, happened)
-        return {**known, jail: replace(former, earlier=joined)}, is_new
-    earlier = None if former is None else former.happened
-    if former is not None and telling.dated is not None and _holds(former.happened, telling.dated):
-        earlier = former.earlier  # what a look had shown already, to the moment
+        earlier = _joined(former.earlier, happened, window)
+        is_new = len(earlier) > len(former.earlier)
+        return {**known, jail: replace(former, earlier=earlier[-_MAX_EARLIER:])}, is_new
+    earlier = () if former is None else former.earlier
+    if former is not None and not (telling.dated is not None and _holds(former.happened, telling.dated)):
+        earlier = _joined(earlier, former.happened, window)  # unless a look had shown it already, to the moment
     activation = Activation(
         happened,
         counted=happened.end if telling.source is not None or former is None else former.counted,
         timestamp=telling.timestamp,
         edited=happened.start if telling.source is Source.CONFIGURED else None,
         dated=telling.dated,
-        earlier=earlier,
+        earlier=earlier[-_MAX_EARLIER:],
     )
     return {**known, jail: activation}, True
+
+
+def _joined(spans: tuple[Span, ...], span: Span, window: float) -> tuple[Span, ...]:
+    """Add a span, unless it is one of those, told again."""
+    near = [one for one in spans if span.start <= one.end + window and one.start <= span.end + window]
+    if near:
+        return tuple(_hull(one, span) if one is near[-1] else one for one in spans)
+    return tuple(sorted((*spans, span), key=lambda one: one.start))
 
 
 def _told_again(former: Activation, telling: Telling) -> Activation:

@@ -45,23 +45,21 @@ def online(recovery: Recovery, identity: str, jails: frozenset[str], at: float, 
         activations = _not_loaded(recovery, awaited, since)
         # Nobody says that they are still enabled, and a start did not load them: disabled again, out of sight.
         awaited -= to_load - configured
-    return _forget_old(
-        replace(
-            recovery,
-            activations=activations,
-            awaited=awaited,
-            seen=recovery.seen | (jails & configured),
-            overdue=configured,
-            missing=recovery.overdue - jails,
-            replaced=recovery.replaced if former is None or is_same else _replaced(recovery, former.identity),
-            running=Running(identity, jails, at, baseline_until, to_load, known),
-            # One that hung and answers again is well.
-            lately=None if recovery.lately is None or recovery.lately.identity == identity else recovery.lately,
-            is_settled=recovery.is_settled or at >= baseline_until,
-            last_up=at,
-        ),
-        at,
+    recovery = replace(
+        recovery,
+        activations=activations,
+        awaited=awaited,
+        seen=recovery.seen | (jails & configured),
+        overdue=configured,
+        missing=recovery.overdue - jails,
+        replaced=recovery.replaced if former is None or is_same else _replaced(recovery, former.identity),
+        running=Running(identity, jails, at, baseline_until, to_load, known),
+        # One that hung and answers again is well.
+        lately=None if recovery.lately is None or recovery.lately.identity == identity else recovery.lately,
+        is_settled=recovery.is_settled or at >= baseline_until,
+        last_up=at,
     )
+    return _forget_old(_blame_late(recovery, frozenset(), at, timestamp), at)
 
 
 def _replaced(recovery: Recovery, identity: str) -> tuple[str, ...]:

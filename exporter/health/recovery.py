@@ -172,7 +172,7 @@ class Recovery:
                     counted=one.counted + seconds,
                     edited=None if one.edited is None else one.edited + seconds,
                     dated=None if one.dated is None else one.dated + seconds,
-                    earlier=None if one.earlier is None else moved(one.earlier),
+                    earlier=tuple(map(moved, one.earlier)),
                 )
                 for jail, one in self.activations.items()
             },

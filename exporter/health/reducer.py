@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Final, TypeVar, assert_never
 
@@ -47,6 +47,34 @@ def reduce(health: Health, event: Event) -> Health:
             return replace(health, recovery=recovery)
         case TimePassed(at=at, timestamp=timestamp):
             return replace(health, recovery=blame.time_passed(health.recovery, at, timestamp))
+        case _:
+            assert_never(event)
+
+
+def reduce_all(health: Health, events: Iterable[Event]) -> Health:
+    """Return the health after events that became known at the same time, in whatever order they are given.
+
+    Tellings first, or a crash would be put down to what a report that lies beside it rules out: blame is never taken
+    back. How a process ended comes after the probe, which may show its successor; and only then is it late.
+    """
+    for event in sorted(events, key=_rank):
+        health = reduce(health, event)
+    return health
+
+
+def _rank(event: Event) -> tuple[int, float, str]:
+    """Where an event stands among those of the same time: by what it is, then by all that tells it from another."""
+    match event:
+        case ConfigurationRead(enabled=enabled, since=since, at=at):
+            return 0, at, f"{since} {sorted(enabled)}"
+        case ActivationReported(jail=jail, happened=happened, at=at):
+            return 1, at, f"{happened} {jail}"
+        case ProbeEnded(probe=probe, at=at):
+            return 2, at, f"{probe.result} {None if probe.server is None else probe.server.identity}"
+        case ServerExited(exit=server_exit, at=at):
+            return 3, at, f"{server_exit.before} {server_exit.identity}"
+        case TimePassed(at=at):
+            return 4, at, ""
         case _:
             assert_never(event)
 

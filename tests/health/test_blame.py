@@ -117,6 +117,12 @@ class Case:
 
 
 RESTARTS = [
+    Case(
+        "a jail that is first seen when a hang is over may have begun to run before it, and is blamed",
+        [online(START, "sshd"), online(NOON, "sshd"), silent(NOON + 20), silent(NOON + 90), online(NOON + 91, "bad")],
+        failures={"bad": 1},
+        recoveries=1,
+    ),
     Case("a restart within the grace counts nothing", [*LOADED, gone(1110), stopped(1110), online(1119.9, pid=2)]),
     Case(
         "one whose end nobody saw counts nothing either",
