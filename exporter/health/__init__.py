@@ -10,6 +10,7 @@ from exporter.health.events import (
     TimePassed,
 )
 from exporter.health.histogram import Histogram
+from exporter.health.history import PastProbe
 from exporter.health.recovery import Policy, Recovery, Remembered
 from exporter.health.reducer import reduce, reduce_all
 from exporter.health.state import Health
@@ -20,6 +21,7 @@ __all__ = [
     "Event",
     "Health",
     "Histogram",
+    "PastProbe",
     "Policy",
     "ProbeEnded",
     "Recovery",

@@ -15,6 +15,7 @@ from exporter.health.events import (
     ServerExited,
     TimePassed,
 )
+from exporter.health.history import with_probe
 from exporter.health.recovery import Recovery
 from exporter.health.state import Health
 from exporter.model import Result, State
@@ -104,6 +105,7 @@ def _after_probe(health: Health, event: ProbeEnded) -> Health:
         consecutive_failures=0 if succeeded else health.consecutive_failures + 1,
         last_probe=event.timestamp,
         last_success=event.timestamp if succeeded else health.last_success,
+        history=with_probe(health.history, probe, event.timestamp),
         durations=health.durations.observe(probe.duration),
         restarts=health.restarts + restarted,
         server_identity=identity,

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from exporter.health.histogram import Histogram
+from exporter.health.history import PastProbe
 from exporter.health.recovery import Policy, Recovery
 from exporter.model import ExitKind, Result, State
 
@@ -27,6 +28,8 @@ class Health:
     consecutive_failures: int = 0
     last_probe: float | None = None
     last_success: float | None = None
+    history: tuple[PastProbe, ...] = ()
+    """The latest probes of this server, the oldest first; not kept over a restart of the exporter."""
     exits: Mapping[ExitKind, int] = field(default_factory=lambda: dict.fromkeys(ExitKind, 0))
     restarts: int = 0
     server_identity: str | None = None
@@ -48,5 +51,6 @@ class Health:
             changed_at=None,
             since=None,
             server_identity=None,
+            history=(),
             recovery=self.recovery.of_another_server(),
         )
