@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from exporter import __version__
+from exporter import __version__, advice
 from exporter.model import Jail, Server
 from exporter.snapshot import Snapshot
 
@@ -21,6 +21,8 @@ def status_document(snapshot: Snapshot) -> dict[str, Any]:
         "state": str(health.state),
         "since_timestamp_seconds": health.since,
         "reason": health.reason,
+        "remedy": advice.remedy(snapshot),
+        "concerns": [{"problem": concern.problem, "remedy": concern.remedy} for concern in advice.concerns(snapshot)],
         "server": None if probe is None or probe.server is None else _server(probe.server),
         "jail_count": None if probe is None else probe.jail_count,
         "jails": [_jail(jail) for jail in ([] if probe is None else probe.jails)]

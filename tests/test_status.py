@@ -39,6 +39,14 @@ def test_online_it_holds_the_whole_answer() -> None:
         "state": "online",
         "since_timestamp_seconds": TIMESTAMP,
         "reason": "fail2ban answered",
+        "remedy": None,
+        "concerns": [
+            {
+                "problem": "1 jail is enabled or expected, and not running.",
+                "remedy": "`fail2ban-client reload` starts what the configuration enables; `fail2ban-client -t` says "
+                "what is wrong with it.",
+            }
+        ],
         "server": {"version": "1.1.0", "pid": 42, "start_time_seconds": 1_600_000_000.25},
         "jail_count": 1,
         "jails": [

@@ -1,0 +1,81 @@
+"""What people are told to do: always something that fits, and never a command with a name in it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from exporter import advice
+from exporter.model import Result, State
+from exporter.snapshot import Snapshot
+from tests.snapshots import HOSTILE_NAMES, blamed_snapshot, failure, jail, jail_with, snapshot, success
+
+FAILURES = [result for result in Result if result is not Result.SUCCESS]
+
+
+@pytest.mark.parametrize("result", FAILURES)
+def test_for_each_way_to_fail_there_is_something_to_do(result: Result) -> None:
+    told = advice.remedy(snapshot(failure(result)))
+
+    assert told is not None
+    assert told.endswith(".")
+    assert told.count("`") % 2 == 0
+
+
+def test_no_two_ways_to_fail_have_the_same_remedy() -> None:
+    assert len({advice.remedy(snapshot(failure(result))) for result in FAILURES}) == len(FAILURES)
+
+
+def test_online_there_is_nothing_to_do_about_the_state() -> None:
+    assert advice.remedy(snapshot(success(jail()))) is None
+
+
+def test_before_the_first_probe_and_when_it_is_stale_the_exporter_is_what_to_look_at() -> None:
+    stale = snapshot(success(jail())).as_of(1e6)
+
+    for shown in (snapshot(), stale):
+        assert "A probe ends within 10s." in (advice.remedy(shown) or "")
+
+
+def test_pending_recovery_is_told_to_be_mended_in_the_jail() -> None:
+    assert "jail that is blamed" in (advice.remedy(blamed_snapshot("nginx")) or "")
+
+
+@pytest.mark.parametrize("state", State)
+def test_each_state_has_a_headline_with_its_word(state: State) -> None:
+    assert str(state) in advice.headline(state)
+
+
+@pytest.mark.parametrize(
+    ("shown", "problems"),
+    [
+        pytest.param(snapshot(success(jail())), [], id="all well"),
+        pytest.param(snapshot(success()), ["No jail runs: nobody gets banned."], id="no jail"),
+        pytest.param(
+            snapshot(success(), expected=["a", "b"]),
+            ["2 jails are enabled or expected, and not running."],
+            id="missing",
+        ),
+        pytest.param(
+            snapshot(success(jail(), jail_with("idle", actions=0))),
+            ["1 jail has no action: a ban there blocks nobody."],
+            id="no action",
+        ),
+        pytest.param(snapshot(success(jail_count=3)), [], id="jails that can't be told apart run"),
+        pytest.param(snapshot(failure(), expected=["a"]), [], id="offline the state says it all"),
+        pytest.param(
+            replace(snapshot(failure()), config_faults=1),
+            ["1 file of fail2ban's configuration can't be read or parsed."],
+            id="a faulty file, in any state",
+        ),
+    ],
+)
+def test_what_is_wrong_beyond_the_state_is_told(shown: Snapshot, problems: list[str]) -> None:
+    assert [concern.problem for concern in advice.concerns(shown)] == problems
+
+
+def test_no_name_gets_into_a_text_that_has_commands() -> None:
+    for shown in (blamed_snapshot(*HOSTILE_NAMES), snapshot(success(), expected=HOSTILE_NAMES)):
+        texts = [advice.remedy(shown), *advice.RECOVERY_STEPS, *(each.remedy for each in advice.concerns(shown))]
+        assert [name for name in HOSTILE_NAMES if name.strip() and any(name in (text or "") for text in texts)] == []
