@@ -1,6 +1,8 @@
 """Where the real programs come from: on machines of other kinds than this one, too."""
 
+import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -131,6 +133,45 @@ def test_only_the_wanted_version_will_do(
     monkeypatch.setattr(Apt, "versions", lambda _self, _package: there)
 
     assert apt.find(CATALOGUE["fail2ban-1.1.1"]) == found
+
+
+def test_chromium_runs() -> None:
+    chromium = programs.chromium()
+
+    done = subprocess.run(
+        [chromium.path, "--version"],
+        env={**os.environ, **chromium.environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert done.stdout.startswith("Chromium ")
+
+
+def test_a_machine_without_chromium_runs_the_one_that_was_unpacked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "chromium/usr/lib/chromium/chromium"
+    program.parent.mkdir(parents=True)
+    program.touch()
+    monkeypatch.setenv("FAIL2BAN_EXPORTER_TEST_CACHE", str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    found = programs.chromium()
+
+    assert found.path == program
+    assert str(tmp_path / "chromium/usr/lib") in found.environment["LD_LIBRARY_PATH"]
+
+
+def test_a_missing_chromium_fails_the_test_on_ci(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CI", "true")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("FAIL2BAN_EXPORTER_TEST_CACHE", str(tmp_path))
+
+    with pytest.raises(pytest.fail.Exception, match="no Chromium to test with: not fetched yet: make test-deps"):
+        programs.chromium()
 
 
 def test_promtool_runs() -> None:

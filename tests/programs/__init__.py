@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.programs.browser import Chromium, chromium
 from tests.programs.catalogue import CATALOGUE, FAIL2BAN_VERSIONS
 from tests.programs.fetch import cache_folder, is_there, reason_file
 
-__all__ = ["FAIL2BAN_VERSIONS", "Fail2banInstall", "fail2ban", "program", "promtool"]
+__all__ = ["FAIL2BAN_VERSIONS", "Chromium", "Fail2banInstall", "chromium", "fail2ban", "program", "promtool"]
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,11 @@
 import os
 import sys
 
+from tests.programs.browser import fetch_chromium
 from tests.programs.catalogue import CATALOGUE
 from tests.programs.fetch import fetch
 
-failures = fetch(CATALOGUE.values())
+failures = [*fetch(CATALOGUE.values()), *fetch_chromium()]
 if failures:
     wanted = os.environ.get("CI") == "true"
     fate = "fail, since CI=true" if wanted else "be skipped"

@@ -6,6 +6,7 @@ Works without root. apt verifies every package: the suite's signature by the mac
 import os
 import shutil
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,21 +54,41 @@ class Apt:
         """Every version of a package in this suite."""
         return [line.split("|")[1].strip() for line in self._apt("apt-cache", "madison", package).splitlines()]
 
+    def closure(self, package: str) -> list[str]:
+        """A package and all that it depends on, whatever is installed on the machine; of alternatives the first.
+
+        Raises:
+            UnavailableError: There is no such package.
+        """
+        plan = self._apt("apt-get", "-qq", "--simulate", "--no-install-recommends", "install", package)
+        return [line.split()[1] for line in plan.splitlines() if line.startswith("Inst ")]
+
     def unpack(self, package: str, version: str, target: Path) -> None:
         """Download a package and unpack its files into a folder that doesn't exist yet.
 
         Raises:
             UnavailableError: The download failed or wasn't what the suite's signature vouches for.
         """
+        self.unpack_all([f"{package}={version}"], target)
+
+    def unpack_all(self, packages: Sequence[str], target: Path) -> None:
+        """Download packages, each a name or `name=version`, and unpack their files into one folder.
+
+        Raises:
+            UnavailableError: As `unpack` does.
+        """
         download = self.folder / "download"
         download.mkdir(exist_ok=True)
-        self._apt("apt-get", "-qq", "download", f"{package}={version}", cwd=download)
-        (archive,) = download.glob("*.deb")
-        self._run("dpkg-deb", "--extract", str(archive), str(target), what=f"unpacking {archive.name}")
-        archive.unlink()
+        self._apt("apt-get", "-qq", "download", *packages, cwd=download, what=f"apt-get -qq download {packages[0]}")
+        archives = sorted(download.glob("*.deb"))
+        if len(archives) != len(packages):
+            raise UnavailableError(f"apt-get downloaded {len(archives)} packages of {len(packages)}")
+        for archive in archives:
+            self._run("dpkg-deb", "--extract", str(archive), str(target), what=f"unpacking {archive.name}")
+            archive.unlink()
 
-    def _apt(self, program: str, *args: str, cwd: Path | None = None) -> str:
-        return self._run(program, *self._options(), *args, what=" ".join((program, *args)), cwd=cwd)
+    def _apt(self, program: str, *args: str, cwd: Path | None = None, what: str = "") -> str:
+        return self._run(program, *self._options(), *args, what=what or " ".join((program, *args)), cwd=cwd)
 
     def _run(self, *argv: str, what: str, cwd: Path | None = None) -> str:
         if shutil.which(argv[0]) is None:
@@ -97,6 +118,8 @@ class Apt:
             "Dir::Etc::SourceParts": str(self.folder / "sources"),
             "Dir::State::Lists": str(self.folder / "lists"),
             "Dir::Cache": str(self.folder / "cache"),
+            # What is installed must not matter, nor its versions be taken for ones that the suite has.
+            "Dir::State::status": "/dev/null",
             "Acquire::Languages": "none",
             "Acquire::PDiffs": "false",
             "Acquire::Retries": "3",

@@ -35,22 +35,22 @@ def fetch(programs: Iterable[Program]) -> list[str]:
     Returns:
         A sentence for each program that could not be had.
     """
-    with _only_one_fetches(), tempfile.TemporaryDirectory(dir=cache_folder(), prefix="tmp-") as scratch:
+    with only_one_fetches(), tempfile.TemporaryDirectory(dir=cache_folder(), prefix="tmp-") as scratch:
         shelves = _Shelves(Path(scratch))
         failures = []
         for program in programs:
             if is_there(program):
-                _say(f"{program.name}: there")
+                say(f"{program.name}: there")
                 continue
             try:
                 version, suite = _fetch_one(program, shelves)
             except UnavailableError as error:
                 failures.append(f"{program.name} (Debian {', '.join(program.suites)}) could not be had: {error}")
                 reason_file(program).write_text(str(error), encoding="utf-8")
-                _say(failures[-1])
+                say(failures[-1])
             else:
                 reason_file(program).unlink(missing_ok=True)
-                _say(f"{program.name}: fetched {program.package} {version} of Debian {suite}")
+                say(f"{program.name}: fetched {program.package} {version} of Debian {suite}")
         return failures
 
 
@@ -66,7 +66,7 @@ class _Shelves:
         if self._source is None:
             self._source = debian_source()
         if name not in self._suites:
-            _say(f"Debian {name}: fetching its package lists")
+            say(f"Debian {name}: fetching its package lists")
             apt = Apt(self._source, name, self._folder / name)
             try:
                 apt.update()
@@ -107,7 +107,8 @@ def _fetch_one(program: Program, shelves: _Shelves) -> tuple[str, str]:
 
 
 @contextmanager
-def _only_one_fetches() -> Iterator[None]:
+def only_one_fetches() -> Iterator[None]:
+    """Wait until no other process fetches, and keep others waiting meanwhile."""
     cache_folder().mkdir(parents=True, exist_ok=True)
     with (cache_folder() / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -117,5 +118,6 @@ def _only_one_fetches() -> Iterator[None]:
         yield
 
 
-def _say(line: str) -> None:
+def say(line: str) -> None:
+    """Print a line of progress."""
     print(f"test programs: {line}", flush=True)
