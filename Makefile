@@ -14,7 +14,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv lint format test test-deps demo run recovery-sim lock docs image-lint clean
+.PHONY: help venv lint format test test-deps demo run recovery-sim lock docs screenshots image-lint clean
 
 help: ## list the targets
 	@echo "fail2ban-exporter: make TARGET [PYTHON=python3.12] [ARGS=...]"
@@ -58,6 +58,9 @@ docs: venv ## write docs/metrics.md and docs/configuration.md anew from the code
 	$(BIN)/fail2ban-exporter docs metrics > docs/metrics.md.new && mv docs/metrics.md.new docs/metrics.md
 	$(BIN)/fail2ban-exporter docs configuration > docs/configuration.md.new \
 		&& mv docs/configuration.md.new docs/configuration.md
+
+screenshots: venv test-deps ## make the pictures of the status page in docs/images anew
+	$(BIN)/python -m tests.browser
 
 image-lint: venv ## hadolint alone
 	$(BIN)/hadolint Dockerfile

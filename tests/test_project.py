@@ -102,3 +102,13 @@ def test_captured_replies_name_nobodys_folders() -> None:
     for reply in replies:
         for path in re.findall(rb"/[a-z]+/[^\x00-\x1f\x80-\xff]*", reply.read_bytes()):
             assert path.startswith(b"/tmp/f2b/"), reply
+
+
+def test_the_pictures_of_the_readme_are_there_small_and_told_to_those_who_cannot_see_them() -> None:
+    pictures = re.findall(r'<img src="([^"]+)" alt="([^"]{40,})"', (ROOT / "README.md").read_text(encoding="utf-8"))
+
+    assert {name for name, _ in pictures} == {
+        str(path.relative_to(ROOT)) for path in (ROOT / "docs" / "images").glob("*.png")
+    }
+    for name, _ in pictures:
+        assert (ROOT / name).stat().st_size < 150_000

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 from starlette.applications import Starlette
@@ -18,7 +18,8 @@ from exporter.negotiation import accepts_gzip, choose_format
 from exporter.snapshot import Snapshot
 from exporter.status import status_document
 from exporter.web.lifecycle import Lifecycle
-from exporter.web.page import CONTENT_SECURITY_POLICY, status_page
+from exporter.web.page import REFRESH_SECONDS, StatusPage, View
+from exporter.web.style import CONTENT_SECURITY_POLICY
 
 HEALTHY_PATH = "/-/healthy"
 READY_PATH = "/-/ready"
@@ -37,6 +38,11 @@ class Site:
     lifecycle: Lifecycle
     clock: Callable[[], float] = time.monotonic
     wall: Callable[[], float] = time.time
+    page: StatusPage = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Make the page, which keeps what it has rendered."""
+        object.__setattr__(self, "page", StatusPage(self.telemetry_path))
 
     def application(self) -> Starlette:
         """Return the ASGI application."""
@@ -72,14 +78,17 @@ class Site:
         document = json.dumps(status_document(self._current()), allow_nan=False)
         return Response(document, media_type="application/json", headers={"Cache-Control": "no-store"})
 
-    async def _page(self, _: Request) -> Response:
-        html = status_page(self._current(), self.telemetry_path, now=self.wall())
+    async def _page(self, request: Request) -> Response:
+        view = View.from_query(request.query_params)
+        html = self.page.render(self._current(), view, now=self.wall())
         headers = {
             "Content-Security-Policy": CONTENT_SECURITY_POLICY,
             "X-Content-Type-Options": "nosniff",
             "Referrer-Policy": "no-referrer",
             "Cache-Control": "no-store",
         }
+        if view.refreshes:
+            headers["Refresh"] = str(REFRESH_SECONDS)
         return HTMLResponse(html, headers=headers)
 
     async def _healthy(self, _: Request) -> Response:
