@@ -14,7 +14,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv lint format test test-deps demo run recovery-sim lock docs screenshots image-lint clean
+.PHONY: help venv lint format test test-deps demo run recovery-sim lock docs screenshots dashboards image-lint clean
 
 help: ## list the targets
 	@echo "fail2ban-exporter: make TARGET [PYTHON=python3.12] [ARGS=...]"
@@ -61,6 +61,9 @@ docs: venv ## write docs/metrics.md and docs/configuration.md anew from the code
 
 screenshots: venv test-deps ## make the pictures of the status page in docs/images anew
 	$(BIN)/python -m tests.browser
+
+dashboards: venv ## write the Grafana dashboards (dashboards/grafana/*.json) anew from dashboards/source
+	$(BIN)/python -m dashboards.source
 
 image-lint: venv ## hadolint alone
 	$(BIN)/hadolint Dockerfile

@@ -1,0 +1,1 @@
+"""What people look at, and what wakes them: dashboards as code."""

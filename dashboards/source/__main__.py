@@ -1,0 +1,5 @@
+"""``python -m dashboards.source``: write the dashboards to ``dashboards/grafana/``."""
+
+from dashboards.source.library import write
+
+write()
