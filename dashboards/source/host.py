@@ -159,7 +159,7 @@ def _marks() -> list[Mark]:
     activated = _moments("fail2ban_jail_activation_timestamp_seconds")
     blamed = _moments("fail2ban_pending_recovery_detected_timestamp_seconds")
     return [
-        Mark("fail2ban crashed", "red", f"{crashes} > 0", "on {{instance}}"),
+        Mark("fail2ban crashed", "red", f"{top(_ROWS, crashes)} > 0", "on {{instance}}"),
         Mark("Jail activated", "blue", activated, "{{jail}} on {{instance}}", value_is_time=True),
         Mark(
             "Outage blamed on a jail",

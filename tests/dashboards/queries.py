@@ -12,13 +12,17 @@ NAMES: Final = ("fleet", "host")
 
 EMPTY_WHEN_WELL: Final = frozenset(
     {
-        ("fleet", "Jails that keep fail2ban down"),
-        ("fleet", "Jails missing, by host"),
-        ("host", "Jails that brought fail2ban down"),
-        ("host", "Activation failures"),
+        ("fleet", "Jails that keep fail2ban down", "A"),
+        ("fleet", "Jails missing, by host", "A"),
+        ("fleet", "Activations and what came of them", "B"),
+        ("host", "Jails that brought fail2ban down", "A"),
+        ("host", "Jails that brought fail2ban down", "B"),
+        ("host", "Jails that brought fail2ban down", "C"),
+        ("host", "Activation failures", "A"),
+        ("host", "Jails", "K"),
     }
 )
-"""Panels (dashboard and title) that show nothing until something goes wrong."""
+"""Queries (dashboard, panel, ref) that find nothing until something goes wrong, or a jail was seen to be activated."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,7 @@ class PanelQuery(NamedTuple):
     @property
     def empty_when_well(self) -> bool:
         """Whether no data is what one hopes to see."""
-        return (self.dashboard, self.panel) in EMPTY_WHEN_WELL
+        return (self.dashboard, self.panel, self.ref) in EMPTY_WHEN_WELL
 
 
 def load(dashboard: str) -> dict[str, Any]:
