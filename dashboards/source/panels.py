@@ -32,6 +32,8 @@ from grafana_foundation_sdk.models.dashboard import (
 )
 from grafana_foundation_sdk.models.prometheus import QueryEditorMode
 
+from dashboards.source import queries
+
 DATASOURCE: Final = DataSourceRef(type_val="prometheus", uid="${datasource}")
 WIDTH: Final = 24
 """Columns of Grafana's grid."""
@@ -81,9 +83,9 @@ def target(ref: str, query: Query) -> prometheus.Dataquery:
     return built.editor_mode(QueryEditorMode.CODE).legend_format(query.legend or "__auto")
 
 
-def refs(queries: Sequence[Query]) -> list[tuple[str, Query]]:
+def refs(asked: Sequence[Query]) -> list[tuple[str, Query]]:
     """Name queries A, B, C and so on, as Grafana does."""
-    return list(zip("ABCDEFGHIJKLMNOPQRSTUVWXYZ"[: len(queries)], queries, strict=True))
+    return list(zip("ABCDEFGHIJKLMNOPQRSTUVWXYZ"[: len(asked)], asked, strict=True))
 
 
 def mapped(texts: dict[str, tuple[str, str]]) -> list[ValueMapping]:
@@ -95,13 +97,16 @@ def mapped(texts: dict[str, tuple[str, str]]) -> list[ValueMapping]:
     return [ValueMap(options=options)]
 
 
+_WORDS: Final = {
+    "online": ("online", "green"),
+    "unknown": ("unknown", "purple"),
+    "inaccessible": ("no permission", "blue"),
+    "unresponsive": ("unresponsive", "orange"),
+    "offline": ("offline", "red"),
+}
 STATES: Final = {
-    "0": ("online", "green"),
-    "1": ("unknown", "purple"),
-    "2": ("no permission", "blue"),
-    "3": ("unresponsive", "orange"),
-    "4": ("offline", "red"),
-    "5": ("exporter gone", "dark-red"),
+    **{str(number): _WORDS[name] for number, name in enumerate(queries.STATES)},
+    str(queries.GONE): ("exporter gone", "dark-red"),
 }
 """What the numbers of ``queries.state_or_gone`` mean to people."""
 
@@ -141,10 +146,10 @@ def state_timeline(caption: Caption, query: Query, *, height: int = 6) -> statet
     return panel.merge_values(merge_values=True).show_value(VisibilityMode.AUTO).row_height(0.8).per_page(20)
 
 
-def graph(caption: Caption, *queries: Query, span: int = 12) -> timeseries.Panel:
+def graph(caption: Caption, *asked: Query, span: int = 12) -> timeseries.Panel:
     """Lines over time, from zero."""
     panel = captioned(timeseries.Panel(), caption, span, 8)
-    for ref, query in refs(queries):
+    for ref, query in refs(asked):
         panel.with_target(target(ref, query).range())
     panel.min(0).fill_opacity(10).show_points(VisibilityMode.NEVER)
     panel.tooltip(common.VizTooltipOptions().mode(TooltipDisplayMode.MULTI).sort(SortOrder.DESCENDING))
@@ -152,9 +157,9 @@ def graph(caption: Caption, *queries: Query, span: int = 12) -> timeseries.Panel
     return panel.legend(legend.placement(LegendPlacement.BOTTOM))
 
 
-def events(caption: Caption, *queries: Query, span: int = 12) -> timeseries.Panel:
+def events(caption: Caption, *asked: Query, span: int = 12) -> timeseries.Panel:
     """Bars over time: how many happened in each step."""
-    panel = graph(caption, *queries, span=span).draw_style(GraphDrawStyle.BARS).fill_opacity(80)
+    panel = graph(caption, *asked, span=span).draw_style(GraphDrawStyle.BARS).fill_opacity(80)
     return panel.stacking(common.StackingConfig().mode(StackingMode.NORMAL).group("A"))
 
 

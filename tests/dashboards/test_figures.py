@@ -10,7 +10,7 @@ from exporter.model import Result
 from exporter.snapshot import Snapshot
 from tests.dashboards.evaluation import CHOICE, Expected, Series, disagreements, gone, scraped
 from tests.dashboards.promql import selectors
-from tests.dashboards.queries import NAMES, annotation_queries, panel_queries, variable_selectors
+from tests.dashboards.queries import NAMES, annotation_queries, panel_queries, panels, variable_selectors
 from tests.snapshots import FOREVER, HOSTILE_NAMES, blamed_snapshot, failure, jail, jail_with, snapshot, success
 
 WELL = replace(snapshot(success(jail(), jail("web"), FOREVER)), config_faults=0)
@@ -21,6 +21,14 @@ STATES = {
     "inaccessible": snapshot(failure(Result.PERMISSION_DENIED)),
     "unresponsive": snapshot(failure(Result.TIMEOUT)),
     "offline": snapshot(success(jail()), failure(), expected=["sshd"]),
+}
+WORDS = {
+    "online": "online",
+    "unknown": "unknown",
+    "inaccessible": "no permission",
+    "unresponsive": "unresponsive",
+    "offline": "offline",
+    "gone": "exporter gone",
 }
 USED = {one.metric for query in [*panel_queries(), *annotation_queries()] for one in selectors(query.expr)}
 
@@ -65,14 +73,24 @@ def test_only_the_queries_known_for_it_find_nothing_when_all_is_well(tmp_path: P
     assert "" == disagreements(series, found, tmp_path)
 
 
-def test_a_host_shows_the_number_of_its_state(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("dashboard", "panel"), [("fleet", "Hosts, worst first"), ("host", "State")])
+def test_a_host_shows_its_state_as_a_word(dashboard: str, panel: str, tmp_path: Path) -> None:
     series = _fleet({f"{state}:9191": shown for state, shown in STATES.items()}) | gone("gone:9191")
-    numbers = {state: number for number, state in enumerate([*queries.STATES, "gone"])}
-    expected = {f'{{job="fail2ban", instance="{state}:9191"}}': float(number) for state, number in numbers.items()}
+    numbers = _numbers_by_word(dashboard, panel)
 
-    asked = [Expected(_query("fleet", "Hosts, worst first"), expected), Expected(_query("host", "State"), expected)]
+    expected = {f'{{job="fail2ban", instance="{state}:9191"}}': numbers[word] for state, word in WORDS.items()}
 
-    assert "" == disagreements(series, asked, tmp_path)
+    assert "" == disagreements(series, [Expected(_query(dashboard, panel), expected)], tmp_path)
+
+
+def _numbers_by_word(dashboard: str, title: str) -> dict[str, float]:
+    (panel,) = [panel for panel in panels(dashboard) if panel["title"] == title]
+    config = panel["fieldConfig"]
+    overridden = [
+        each["value"] for one in config["overrides"] for each in one["properties"] if each["id"] == "mappings"
+    ]
+    (mapping,) = overridden[0] if overridden else config["defaults"]["mappings"]
+    return {shown["text"]: float(number) for number, shown in mapping["options"].items()}
 
 
 @pytest.mark.parametrize(
