@@ -59,7 +59,7 @@ def build() -> Dashboard:
         ("Exits, restarts and activations", _changes()),
         ("Probes and versions", [*_probes(), *_versions()]),
     ]
-    return frame.build(frame.FLEET, frame.variables(all_hosts=True, jail=False), _marks(), sections)
+    return frame.build(frame.FLEET, frame.variables(jail=False), _marks(), sections)
 
 
 def _in_state(*names: str) -> str:

@@ -81,28 +81,23 @@ class _Built(Builder[AnnotationQuery]):
         return self._mark
 
 
-def variables(*, all_hosts: bool, jail: bool) -> list[Builder[VariableModel]]:
-    """Return what can be chosen at the top: data source, job, instance and, if wanted, jail.
-
-    Args:
-        all_hosts: Start with all hosts; else with the first.
-        jail: Whether jails can be chosen too.
-    """
+def variables(*, jail: bool) -> list[Builder[VariableModel]]:
+    """Return what can be chosen at the top: data source, job, instance and, if wanted, jail; all of them at first."""
     source = dashboard.DatasourceVariable("datasource").label("Data source").type("prometheus")
     source.description("The Prometheus that scrapes the exporters.")
-    job = _variable("job", "Scrape jobs that have fail2ban exporters.", "fail2ban_up").current(_ALL)
-    instance = _variable("instance", "Hosts.", 'fail2ban_up{job=~"$job"}')
-    if all_hosts:
-        instance.current(_ALL)
-    chosen = [source, job, instance]
+    chosen: list[Builder[VariableModel]] = [
+        source,
+        _variable("job", "Scrape jobs that have fail2ban exporters.", "fail2ban_up"),
+        _variable("instance", "Hosts.", 'fail2ban_up{job=~"$job"}'),
+    ]
     if jail:
-        chosen.append(_variable("jail", "Jails of the chosen hosts.", of("fail2ban_jail_up")).current(_ALL))
-    return list(chosen)
+        chosen.append(_variable("jail", "Jails of the chosen hosts.", of("fail2ban_jail_up")))
+    return chosen
 
 
 def _variable(name: str, meaning: str, selector: str) -> dashboard.QueryVariable:
     variable = dashboard.QueryVariable(name).label(name.capitalize()).description(meaning).datasource(DATASOURCE)
-    variable.query(f"label_values({selector}, {name})").sort(VariableSort.ALPHABETICAL_ASC)
+    variable.query(f"label_values({selector}, {name})").sort(VariableSort.ALPHABETICAL_ASC).current(_ALL)
     variable.refresh(VariableRefresh.ON_TIME_RANGE_CHANGED)
     return variable.multi(multi=True).include_all(include_all=True).all_value(".+")
 

@@ -54,7 +54,7 @@ def build() -> Dashboard:
         ("fail2ban itself", server()),
         ("The exporter", exporter()),
     ]
-    return frame.build(frame.HOST, frame.variables(all_hosts=False, jail=True), _marks(), sections)
+    return frame.build(frame.HOST, frame.variables(jail=True), _marks(), sections)
 
 
 def _now() -> list[PanelBuilder]:

@@ -123,18 +123,22 @@ BAD: Final = ((1, "red"),)
 ODD: Final = ((1, "orange"),)
 
 
+def _latest() -> common.ReduceDataOptions:
+    return common.ReduceDataOptions().calcs(["lastNotNull"])
+
+
 def number(caption: Caption, expr: str, *, colors: tuple[tuple[float, str], ...] = PLAIN, span: int = 4) -> stat.Panel:
     """One figure, as it is now."""
     panel = captioned(stat.Panel(), caption, span, 4)
     panel.with_target(target("A", Query(expr)).instant())
-    panel.thresholds(steps(*colors, base="green" if colors else "text"))
+    panel.thresholds(steps(*colors, base="green" if colors else "text")).reduce_options(_latest())
     return panel.color_mode(BigValueColorMode.VALUE).graph_mode(BigValueGraphMode.NONE)
 
 
 def state(caption: Caption, query: Query, *, span: int = 4) -> stat.Panel:
     """The state of each host, as a word in its colour."""
     panel = captioned(stat.Panel(), caption, span, 4)
-    panel.with_target(target("A", query).instant()).mappings(mapped(STATES))
+    panel.with_target(target("A", query).instant()).mappings(mapped(STATES)).reduce_options(_latest())
     return panel.color_mode(BigValueColorMode.BACKGROUND).graph_mode(BigValueGraphMode.NONE)
 
 
@@ -166,5 +170,5 @@ def events(caption: Caption, *asked: Query, span: int = 12) -> timeseries.Panel:
 def bars(caption: Caption, query: Query, *, span: int = 6) -> bargauge.Panel:
     """Lying bars, one for each series, as it is now."""
     panel = captioned(bargauge.Panel(), caption, span, 8)
-    panel.with_target(target("A", query).instant()).min(0).thresholds(steps(base="blue"))
+    panel.with_target(target("A", query).instant()).min(0).thresholds(steps(base="blue")).reduce_options(_latest())
     return panel.orientation(VizOrientation.HORIZONTAL).display_mode(BarGaugeDisplayMode.BASIC)

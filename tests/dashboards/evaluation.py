@@ -16,8 +16,8 @@ from tests.dashboards.queries import Choice
 from tests.programs import promtool
 
 JOB: Final = "fail2ban"
-CHOICE: Final = Choice(rate_interval="4m", range="10m")
-_MINUTES: Final = 11
+CHOICE: Final = Choice(rate_interval="4m", range="5m")
+_MINUTES: Final = 6
 _SECONDS: Final = 120
 
 Series = dict[str, str]
@@ -25,7 +25,7 @@ Series = dict[str, str]
 
 
 class Expected(NamedTuple):
-    """What a query should return ten minutes after the first scrape.
+    """What a query should return five minutes after the first scrape.
 
     Attributes:
         expr: The query.

@@ -1,5 +1,6 @@
 """What the dashboards' queries return, in Prometheus's own engine, from what the exporter serves."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from exporter.model import Result
 from exporter.snapshot import Snapshot
 from tests.dashboards.evaluation import CHOICE, Expected, Series, disagreements, gone, scraped
 from tests.dashboards.promql import selectors
-from tests.dashboards.queries import NAMES, annotation_queries, panel_queries, panels, variable_selectors
+from tests.dashboards.queries import NAMES, PanelQuery, annotation_queries, panel_queries, panels, variable_selectors
 from tests.snapshots import FOREVER, HOSTILE_NAMES, blamed_snapshot, failure, jail, jail_with, snapshot, success
 
 WELL = replace(snapshot(success(jail(), jail("web"), FOREVER)), config_faults=0)
@@ -99,7 +100,7 @@ def _numbers_by_word(dashboard: str, title: str) -> dict[str, float]:
 )
 def test_hosts_are_counted_by_state(panel: str, hosts: int, tmp_path: Path) -> None:
     series = _fleet({f"{state}:9191": shown for state, shown in STATES.items()}) | gone("gone:9191")
-    other_job = {'up{job="node", instance="other:9100"}': " ".join("0" * 11)}
+    other_job = {'up{job="node", instance="other:9100"}': " ".join("0" * 6)}
 
     assert "" == disagreements(series | other_job, [Expected(_query("fleet", panel), {"{}": hosts})], tmp_path)
 
@@ -141,11 +142,30 @@ def test_missing_jails_and_jails_without_action_are_counted_and_named(tmp_path: 
 
 def test_the_exporters_own_process_is_not_mixed_up_with_those_of_other_jobs(tmp_path: Path) -> None:
     series = _fleet({"host:9191": WELL})
-    series['process_resident_memory_bytes{job="node", instance="host:9191"}'] = " ".join("7" * 11)
+    series['process_resident_memory_bytes{job="node", instance="host:9191"}'] = " ".join("7" * 6)
 
     asked = [Expected(f"count({_query('host', 'Exporter: memory')})", {"{}": 1})]
 
     assert "" == disagreements(series, asked, tmp_path)
+
+
+def test_the_columns_of_a_table_agree_on_its_rows_where_there_are_more_hosts_than_rows(tmp_path: Path) -> None:
+    series = scraped(BLAMED, *(f"down{number}:9191" for number in range(60)), metrics=USED)
+    series |= scraped(WELL, *(f"well{number}:9191" for number in range(60)), metrics=USED)
+
+    strangers = [Expected(f"({query.expr}) unless on ({by}) ({first})", {}) for query, first, by in _columns()]
+
+    assert len(strangers) > 20
+    assert "" == disagreements(series, strangers, tmp_path)
+
+
+def _columns() -> Iterator[tuple[PanelQuery, str, str]]:
+    """Each column of a table after the first, the first one's query, and the labels that tell the rows apart."""
+    tables = {(name, panel["title"]) for name in NAMES for panel in panels(name) if panel["type"] == "table"}
+    for query in panel_queries(CHOICE):
+        if (query.dashboard, query.panel) in tables and query.ref != "A":
+            first = _query(query.dashboard, query.panel)
+            yield query, first, queries.JAIL if "jail)" in first else queries.HOST
 
 
 @pytest.mark.parametrize(

@@ -155,6 +155,20 @@ def test_tables_and_figures_ask_for_now_and_graphs_over_time(name: str) -> None:
 
 
 @each_dashboard
+def test_figures_show_the_latest_value(name: str) -> None:
+    figures = [panel for panel in panels(name) if panel["type"] in {"stat", "bargauge"}]
+
+    assert [["lastNotNull"]] * len(figures) == [panel["options"]["reduceOptions"]["calcs"] for panel in figures]
+
+
+@each_dashboard
+def test_everything_is_chosen_at_first(name: str) -> None:
+    chosen = [one["current"]["value"] for one in load(name)["templating"]["list"] if one["type"] == "query"]
+
+    assert [["$__all"]] * len(chosen) == chosen
+
+
+@each_dashboard
 def test_tables_ask_for_tables(name: str) -> None:
     formats = {target["format"] for panel in panels(name) if panel["type"] == "table" for target in panel["targets"]}
 
