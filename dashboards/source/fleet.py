@@ -11,6 +11,7 @@ from grafana_foundation_sdk.models import units
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from dashboards.source import frame
+from dashboards.source.fleet_graphs import attacks, changes, probes, versions
 from dashboards.source.frame import Mark
 from dashboards.source.panels import (
     BAD,
@@ -18,10 +19,6 @@ from dashboards.source.panels import (
     STATES,
     Caption,
     PanelBuilder,
-    Query,
-    bars,
-    events,
-    graph,
     mapped,
     number,
 )
@@ -32,11 +29,8 @@ from dashboards.source.queries import (
     each,
     exporters_gone,
     growth,
-    growth_in_range,
     of,
     only,
-    probe_quantile,
-    rate,
     state_or_gone,
     top,
     total,
@@ -44,7 +38,6 @@ from dashboards.source.queries import (
 from dashboards.source.tables import Column, Look, link, rows
 
 _ROWS: Final = 100
-_LINES: Final = 10
 _WORST_HOSTS: Final = top(_ROWS, state_or_gone())
 _TO_HOST: Final = {"instance": link("Show this host", frame.HOST.uid, "job", "instance")}
 _TO_JAIL: Final = {**_TO_HOST, "jail": link("Show this jail", frame.HOST.uid, "job", "instance", "jail")}
@@ -55,9 +48,9 @@ def build() -> Dashboard:
     sections = [
         ("Is every host guarded?", [*_states(), *_troubles()]),
         ("Hosts", [_hosts(), _pending(), _missing()]),
-        ("Attacks", _attacks()),
-        ("Exits, restarts and activations", _changes()),
-        ("Probes and versions", [*_probes(), *_versions()]),
+        ("Attacks", attacks()),
+        ("Exits, restarts and activations", changes()),
+        ("Probes and versions", [*probes(), *versions()]),
     ]
     return frame.build(frame.FLEET, frame.variables(jail=False), _marks(), sections)
 
@@ -197,101 +190,6 @@ def _missing() -> PanelBuilder:
         "Empty when all is well."
     )
     return rows(Caption("Jails missing, by host", meaning, units.Short), columns, Look("Running", _TO_JAIL, 12, 8))
-
-
-def _attacks() -> list[PanelBuilder]:
-    bans, failures = rate("fail2ban_jail_bans_total", ATTACKED), rate("fail2ban_jail_failures_total", ATTACKED)
-    return [
-        graph(
-            Caption("Bans per second", "Addresses banned, summed over all hosts and jails.", units.CountsPerSecond),
-            Query(total(bans), "bans"),
-        ),
-        graph(
-            Caption("Failures per second", "Failures found in logs, over all hosts and jails.", units.CountsPerSecond),
-            Query(total(failures), "failures"),
-        ),
-        graph(
-            Caption(
-                "Most banning hosts", f"Bans per second of the {_LINES} hosts that ban most.", units.CountsPerSecond
-            ),
-            Query(top(_LINES, total(bans, HOST)), "{{instance}}"),
-        ),
-        graph(
-            Caption(
-                "Most attacked jails", f"Failures per second of the {_LINES} jails with most.", units.CountsPerSecond
-            ),
-            Query(top(_LINES, total(failures, "jail")), "{{jail}}"),
-        ),
-    ]
-
-
-def _changes() -> list[PanelBuilder]:
-    return [
-        events(
-            Caption(
-                "Exits and restarts",
-                "fail2ban servers that ended, by how, and new ones seen. Exits of unknown kind can't be told apart.",
-                units.Short,
-            ),
-            Query(total(growth("fail2ban_server_exits_total"), "kind"), "{{kind}} exit"),
-            Query(total(growth("fail2ban_server_restarts_total")), "restart"),
-        ),
-        events(
-            Caption(
-                "Activations and what came of them",
-                "Jails activated, by who told first; outages blamed on one, and those that ended.",
-                units.Short,
-            ),
-            Query(total(growth("fail2ban_activations_total"), "source"), "{{source}} activation"),
-            Query(total(growth("fail2ban_activation_failures_total")), "outage blamed on a jail"),
-            Query(total(growth("fail2ban_recoveries_total")), "recovery"),
-        ),
-    ]
-
-
-def _probes() -> list[PanelBuilder]:
-    last = each(of("fail2ban_probe_last_duration_seconds"))
-    age = each(f"time() - {of('fail2ban_probe_last_timestamp_seconds')}")
-    size = each(of("fail2ban_database_size_bytes"))
-    return [
-        graph(
-            Caption("Slowest probes", f"Latest probe of the {_LINES} hosts where it took longest.", units.Seconds),
-            Query(top(_LINES, last), "{{instance}}"),
-        ),
-        graph(
-            Caption("Probe latency", "How long half, 90 % and 99 % of all probes took at most.", units.Seconds),
-            *(Query(probe_quantile(quantile), f"{quantile:.0%}") for quantile in (0.5, 0.9, 0.99)),
-        ),
-        graph(
-            Caption("Oldest probes", f"Time since the latest probe, of the {_LINES} hosts with most.", units.Seconds),
-            Query(top(_LINES, age), "{{instance}}"),
-        ),
-        graph(
-            Caption(
-                "Largest databases", f"fail2ban's database on the {_LINES} hosts where it is largest.", units.BytesIEC
-            ),
-            Query(top(_LINES, size), "{{instance}}"),
-        ),
-    ]
-
-
-def _versions() -> list[PanelBuilder]:
-    failed = growth_in_range("fail2ban_probes_total", 'result!="success"')
-    return [
-        bars(
-            Caption("fail2ban versions", "Hosts by the version of the fail2ban that answers.", units.Short),
-            Query(f"count by (version) ({of('fail2ban_server_info')})", "{{version}}"),
-        ),
-        bars(
-            Caption("Exporter versions", "Hosts by the exporter's version.", units.Short),
-            Query(f"count by (version) ({of('fail2ban_exporter_build_info')})", "{{version}}"),
-        ),
-        bars(
-            Caption("Failed probes", "Probes that failed in the time chosen above, by how.", units.Short),
-            Query(total(failed, "result"), "{{result}}"),
-            span=12,
-        ),
-    ]
 
 
 def _marks() -> list[Mark]:

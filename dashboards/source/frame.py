@@ -28,17 +28,20 @@ class Identity(NamedTuple):
     uid: str
     title: str
     meaning: str
+    refresh: str
 
 
 FLEET: Final = Identity(
     "fail2ban-fleet",
     "fail2ban / Fleet",
     "All hosts at a glance: which are guarded, which are not and why, and how hard they are attacked.",
+    refresh="5m",
 )
 HOST: Final = Identity(
     "fail2ban-host",
     "fail2ban / Host",
     "One host, or a few: whether fail2ban guards it and since when, which jail brought it down, what each jail does.",
+    refresh="1m",
 )
 
 _TAGS: Final = ["fail2ban"]
@@ -114,7 +117,7 @@ def build(
     """Return a dashboard: nothing in it is left for Grafana to number or to place."""
     other = HOST if identity is FLEET else FLEET
     built = dashboard.Dashboard(identity.title).uid(identity.uid).description(identity.meaning).tags(_TAGS)
-    built.readonly().refresh("1m").time("now-6h", "now").tooltip(DashboardCursorSync.CROSSHAIR)
+    built.readonly().refresh(identity.refresh).time("now-6h", "now").tooltip(DashboardCursorSync.CROSSHAIR)
     built.variables(choices).annotations([_Built(mark) for mark in marks]).link(_link(other))
     for heading, panels in rows:
         built.with_row(dashboard.Row(heading))

@@ -162,8 +162,11 @@ def graph(caption: Caption, *asked: Query, span: int = 12) -> timeseries.Panel:
 
 
 def events(caption: Caption, *asked: Query, span: int = 12) -> timeseries.Panel:
-    """Bars over time: how many happened in each step."""
-    panel = graph(caption, *asked, span=span).draw_style(GraphDrawStyle.BARS).fill_opacity(80)
+    """Bars over time: how many happened in each step.
+
+    Steps are not shorter than the window that Grafana counts in (four scrapes), or one event would stand in many bars.
+    """
+    panel = graph(caption, *asked, span=span).draw_style(GraphDrawStyle.BARS).fill_opacity(80).interval("2m")
     return panel.stacking(common.StackingConfig().mode(StackingMode.NORMAL).group("A"))
 
 

@@ -161,6 +161,12 @@ def test_figures_show_the_latest_value(name: str) -> None:
     assert [["lastNotNull"]] * len(figures) == [panel["options"]["reduceOptions"]["calcs"] for panel in figures]
 
 
+def test_graphs_of_the_fleet_ask_for_few_points() -> None:
+    graphs = [panel for panel in panels("fleet") if panel["type"] == "timeseries"]
+
+    assert [100] * len(graphs) == [panel["maxDataPoints"] for panel in graphs]
+
+
 @each_dashboard
 def test_everything_is_chosen_at_first(name: str) -> None:
     chosen = [one["current"]["value"] for one in load(name)["templating"]["list"] if one["type"] == "query"]
