@@ -38,6 +38,7 @@ from dashboards.source.queries import (
 from dashboards.source.tables import Column, Look, link, rows
 
 _ROWS: Final = 100
+_MISSING: Final = mapped({"0": ("missing", "red")})
 _WORST_HOSTS: Final = top(_ROWS, state_or_gone())
 _TO_HOST: Final = {"instance": link("Show this host", frame.HOST.uid, "job", "instance")}
 _TO_JAIL: Final = {**_TO_HOST, "jail": link("Show this jail", frame.HOST.uid, "job", "instance", "jail")}
@@ -184,12 +185,12 @@ def _pending() -> PanelBuilder:
 
 
 def _missing() -> PanelBuilder:
-    columns = [Column("Running", top(_ROWS, f"{each(of('fail2ban_jail_up'), JAIL)} == 0"), colors=((0, "red"),))]
+    columns = [Column("State", top(_ROWS, f"{each(of('fail2ban_jail_up'), JAIL)} == 0"), mappings=_MISSING)]
     meaning = (
         f"Jails that are enabled or expected and don't run, {_ROWS} at most: all of them where fail2ban is down. "
         "Empty when all is well."
     )
-    return rows(Caption("Jails missing, by host", meaning, units.Short), columns, Look("Running", _TO_JAIL, 12, 8))
+    return rows(Caption("Jails missing, by host", meaning, units.Short), columns, Look("State", _TO_JAIL, 12, 8))
 
 
 def _marks() -> list[Mark]:

@@ -41,8 +41,8 @@ def growth(metric: str, *matchers: str) -> str:
 
 
 def growth_in_range(metric: str, *matchers: str) -> str:
-    """Return by how much a counter grew in the time that the dashboard shows."""
-    return f"increase({of(metric, *matchers)}[$__range])"
+    """Return by how much a counter grew in the time that the dashboard shows: whole events, as people count them."""
+    return f"round(increase({of(metric, *matchers)}[$__range]))"
 
 
 def total(expr: str, by: str = "") -> str:

@@ -7,7 +7,7 @@ _SELECTOR = re.compile(r"(?:(\w+)\()?\b([a-zA-Z_:][\w:]*)\{([^}]*)\}(?:\[([^\]]+
 _MATCHER = re.compile(r'(\w+)(=~|!~|!=|=)"([^"]*)"')
 _GROUPING = re.compile(r"\b(by|on|without|ignoring)\s*\(([^)]*)\)")
 _OPERATORS = {"and", "or", "unless", "bool", "by", "on"}
-_FUNCTIONS = {"rate", "increase", "last_over_time", "histogram_quantile", "time"}
+_FUNCTIONS = {"rate", "increase", "last_over_time", "histogram_quantile", "round", "time"}
 _AGGREGATIONS = {"sum", "max", "min", "count", "topk", "bottomk"}
 
 
