@@ -7,12 +7,24 @@ from pathlib import Path
 import pytest
 
 from dashboards.source import queries
+from exporter.health import ActivationReported
 from exporter.model import Result
 from exporter.snapshot import Snapshot
 from tests.dashboards.evaluation import CHOICE, Expected, Series, disagreements, gone, scraped
 from tests.dashboards.promql import selectors
 from tests.dashboards.queries import NAMES, PanelQuery, annotation_queries, panel_queries, panels, variable_selectors
-from tests.snapshots import FOREVER, HOSTILE_NAMES, blamed_snapshot, failure, jail, jail_with, snapshot, success
+from tests.snapshots import (
+    FOREVER,
+    HOSTILE_NAMES,
+    TIMESTAMP,
+    blamed_snapshot,
+    failure,
+    jail,
+    jail_with,
+    snapshot,
+    success,
+    then,
+)
 
 WELL = replace(snapshot(success(jail(), jail("web"), FOREVER)), config_faults=0)
 BLAMED = blamed_snapshot("web", expected=["sshd", "web"])
@@ -151,7 +163,8 @@ def test_the_exporters_own_process_is_not_mixed_up_with_those_of_other_jobs(tmp_
 
 def test_the_columns_of_a_table_agree_on_its_rows_where_there_are_more_hosts_than_rows(tmp_path: Path) -> None:
     series = scraped(BLAMED, *(f"down{number}:9191" for number in range(60)), metrics=USED)
-    series |= scraped(WELL, *(f"well{number}:9191" for number in range(60)), metrics=USED)
+    activated = then(WELL, ActivationReported("web", happened=1, at=1, timestamp=TIMESTAMP + 1))
+    series |= scraped(activated, *(f"well{number}:9191" for number in range(60)), metrics=USED)
 
     strangers = [Expected(f"({query.expr}) unless on ({by}) ({first})", {}) for query, first, by in _columns()]
 
