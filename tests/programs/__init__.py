@@ -14,7 +14,7 @@ from tests.programs.browser import Chromium, chromium
 from tests.programs.catalogue import CATALOGUE, FAIL2BAN_VERSIONS
 from tests.programs.fetch import cache_folder, is_there, reason_file
 
-__all__ = ["FAIL2BAN_VERSIONS", "Chromium", "Fail2banInstall", "chromium", "fail2ban", "program", "promtool"]
+__all__ = ["FAIL2BAN_VERSIONS", "Chromium", "Fail2banInstall", "amtool", "chromium", "fail2ban", "program", "promtool"]
 
 
 @dataclass(frozen=True)
@@ -74,3 +74,8 @@ def fail2ban(version: str) -> Fail2banInstall:
 def promtool() -> Path:
     """Prometheus's own checker of metrics and rules; skips or fails as `program` does."""
     return program("promtool") / "usr/bin/promtool"
+
+
+def amtool() -> Path:
+    """Alertmanager's own checker of its configuration; skips or fails as `program` does."""
+    return program("alertmanager") / "usr/bin/amtool"

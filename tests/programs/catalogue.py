@@ -60,5 +60,12 @@ CATALOGUE: dict[str, Program] = {
             suites=("trixie",),
             proof=("usr/bin/promtool",),
         ),
+        Program(
+            name="alertmanager",
+            package="prometheus-alertmanager",
+            version="0.25",
+            suites=("bookworm",),
+            proof=("usr/bin/prometheus-alertmanager", "usr/bin/amtool"),
+        ),
     )
 }
