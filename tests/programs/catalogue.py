@@ -61,6 +61,13 @@ CATALOGUE: dict[str, Program] = {
             proof=("usr/bin/promtool",),
         ),
         Program(
+            name="prometheus-2.42",
+            package="prometheus",
+            version="2.42",
+            suites=("bookworm",),
+            proof=("usr/bin/prometheus", "usr/bin/promtool"),
+        ),
+        Program(
             name="alertmanager",
             package="prometheus-alertmanager",
             version="0.25",
