@@ -15,9 +15,9 @@ PARTS: Final = ["Meaning", "Impact", "What to look at", "How to fix"]
 def sections() -> dict[str, str]:
     """What is written under each heading of the second level."""
     _, *parts = re.split(r"^## ", RUNBOOKS.read_text(encoding="utf-8"), flags=re.MULTILINE)
-    titles_and_texts = [part.split("\n", 1) for part in parts]
-    assert len({title for title, _ in titles_and_texts}) == len(titles_and_texts)
-    return {title: text for title, text in titles_and_texts}
+    found = dict(part.split("\n", 1) for part in parts)
+    assert len(found) == len(parts)
+    return found
 
 
 NAMES: Final = pytest.mark.parametrize("name", [alert["alert"] for alert in alerts()])
@@ -48,6 +48,7 @@ def test_a_runbook_has_commands_to_look_with(name: str) -> None:
 
 
 def test_no_other_heading_is_there_to_be_taken_for_a_runbook() -> None:
-    headings = re.findall(r"^#+ .*", re.sub(r"```.*?```", "", RUNBOOKS.read_text("utf-8"), flags=re.DOTALL), re.M)
+    prose = re.sub(r"```.*?```", "", RUNBOOKS.read_text(encoding="utf-8"), flags=re.DOTALL)
+    headings = re.findall(r"^#+ .*", prose, re.MULTILINE)
 
     assert ["# Runbooks", *(f"## {name}" for name in sections())] == headings
