@@ -136,8 +136,7 @@ def test_what_compose_mounts_from_here_is_there() -> None:
 
     assert len(relative) >= 5
     for source in relative:
-        # Written from their source, by a test of their own.
-        assert (COMPOSE.parent / source).resolve().exists() or source.endswith("dashboards/grafana")
+        assert (COMPOSE.parent / source).resolve().exists()
 
 
 def test_compose_declares_the_volumes_that_it_mounts_and_no_other() -> None:
