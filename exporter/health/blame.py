@@ -314,14 +314,19 @@ def _forget_old(recovery: Recovery, now: float) -> Recovery:
     """Let go of what nothing can be put down to any more."""
     if recovery.outage is not None:
         return recovery
-    window = recovery.policy.window
+    window, lately = recovery.policy.window, recovery.lately
+    if lately is not None and lately.over is not None and now > lately.over + LATE_VERDICT_SECONDS:
+        lately = None
     kept = {
         jail: one
         for jail, one in recovery.activations.items()
-        if jail in recovery.awaited or not one.is_over(now, window + LATE_VERDICT_SECONDS)
+        if jail in recovery.awaited
+        or not one.is_over(now, window + LATE_VERDICT_SECONDS)
+        # It may yet become clear that this was a crash.
+        or (lately is not None and one.may_have_caused(lately.went_down, window))
     }
     past = tuple(one for one in recovery.past if one.over is not None and now <= one.over + window)
-    return replace(recovery, activations=kept, past=past)
+    return replace(recovery, activations=kept, past=past, lately=lately)
 
 
 def _remember(recovery: Recovery, news: Mapping[str, Remembered]) -> Recovery:

@@ -128,6 +128,12 @@ RESTARTS = [
         "one whose end nobody saw counts nothing either",
         [*LOADED, ended(ExitKind.UNKNOWN, 1130, after=1102), online(1130, "bad", "sshd", pid=2)],
     ),
+    Case(
+        "how one ended that hung may become clear when another answers, and who may have hung it is still known",
+        [*LOADED, silent(1500), online(1501, "sshd", pid=2), crashed(1500.9, after=1500, told=1501)],
+        failures={"bad": 1},
+        recoveries=1,
+    ),
     Case("a stop is no outage before the grace is over", [*LOADED, gone(1110), stopped(1110), gone(1119.9)]),
     Case(
         "one that takes longer than the grace is blamed on what was activated before it",
