@@ -268,7 +268,7 @@ class Prober:
         changes = self._configuration.look(now, timestamp)
         exits = self._exits(client)
         events: list[Event] = [*changes, *self._reports(), *exits]
-        if events:
+        if events or self._configuration.faults != self.snapshot.config_faults:
             self._publish(events, self.snapshot.probe)
         return bool(changes) or (bool(exits) and self.snapshot.health.state is State.ONLINE)
 
