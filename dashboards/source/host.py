@@ -161,13 +161,7 @@ def _marks() -> list[Mark]:
     return [
         Mark("fail2ban crashed", "red", f"{top(_ROWS, crashes)} > 0", "on {{instance}}"),
         Mark("Jail activated", "blue", activated, "{{jail}} on {{instance}}", value_is_time=True),
-        Mark(
-            "Outage blamed on a jail",
-            "orange",
-            f"1000 * {top(_ROWS, blamed)}",
-            "{{jail}} on {{instance}}",
-            value_is_time=True,
-        ),
+        Mark("Outage blamed on a jail", "orange", blamed, "{{jail}} on {{instance}}", value_is_time=True),
     ]
 
 
