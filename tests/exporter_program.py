@@ -10,6 +10,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -24,15 +25,18 @@ Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
 
 class ExporterProgram:
-    """``python -m exporter`` with flags; ended with its block, whatever happened in it."""
+    """``python -m exporter`` with flags; ended with its block, whatever happened in it.
 
-    def __init__(self, *flags: str, command: str = "", log: Path) -> None:
+    A prefix is a program that runs it and becomes it, such as ``setpriv`` with arguments.
+    """
+
+    def __init__(self, *flags: str, command: str = "", log: Path, prefix: Sequence[str] = ()) -> None:
         self.log_path = log
         started = time.monotonic()
         words = [command] if command else []
         with log.open("wb") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "exporter", *words, "--web.listen-address=127.0.0.1:0", *flags],
+                [*prefix, sys.executable, "-m", "exporter", *words, "--web.listen-address=127.0.0.1:0", *flags],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,

@@ -74,5 +74,19 @@ CATALOGUE: dict[str, Program] = {
             suites=("bookworm",),
             proof=("usr/bin/prometheus-alertmanager", "usr/bin/amtool"),
         ),
+        Program(
+            name="prometheus-3.5",
+            package="prometheus",
+            version="3.5",
+            suites=("sid", "forky"),
+            proof=("usr/bin/prometheus",),
+        ),
+        Program(
+            name="alertmanager-0.33",
+            package="prometheus-alertmanager",
+            version="0.33",
+            suites=("sid", "forky"),
+            proof=("usr/bin/prometheus-alertmanager",),
+        ),
     )
 }
