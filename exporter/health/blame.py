@@ -140,7 +140,8 @@ def _exited_before(recovery: Recovery, server_exit: ServerExit, at: float, times
     if server_exit.kind is not ExitKind.CRASH:
         return recovery
     identity, ended = server_exit.identity, Span(server_exit.after, server_exit.before)
-    past = [outage for outage in recovery.past if outage.identity == identity]
+    # Of one that was over while this process still ran, another is not a part.
+    past = [one for one in recovery.past if one.identity == identity and (one.over is None or one.over > ended.start)]
     if past:
         known, others = past[-1], [outage for outage in recovery.past if outage is not past[-1]]
     else:

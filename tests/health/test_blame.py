@@ -134,6 +134,16 @@ RESTARTS = [
         failures={"bad": 1},
         recoveries=1,
     ),
+    Case(
+        "a crash after a hang that was over is another outage, whenever it becomes clear",
+        [
+            *LOADED,
+            *(silent(1110), silent(1180), online(1181, "bad", "sshd"), reported("sshd", 1182)),
+            *(online(1191, "sshd", pid=2), crashed(1190, after=1181, told=1191)),
+        ],
+        failures={"bad": 1, "sshd": 1},
+        recoveries=2,
+    ),
     Case("a stop is no outage before the grace is over", [*LOADED, gone(1110), stopped(1110), gone(1119.9)]),
     Case(
         "one that takes longer than the grace is blamed on what was activated before it",
