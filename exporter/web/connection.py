@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from http import HTTPStatus
 from typing import cast
@@ -12,12 +13,15 @@ from typing import cast
 import h11
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.config import Config
+from uvicorn.protocols.http.flow_control import CLOSE_HEADER
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from exporter.web.connections import Connections
 from exporter.web.limits import Limits
 from exporter.web.sockets import reset_on_close
+from exporter.web.tls_stream import TlsStream
+from exporter.web.tls_transport import TlsTransport
 
 
 class Connection(H11Protocol):
@@ -44,6 +48,7 @@ class Connection(H11Protocol):
         super().__init__(config, state, app_state={})
         self._books = books
         self._limits = limits
+        self._is_outdated: Callable[[], bool] = bool
         self._opening: asyncio.Task[object] | None = None
         self._begun = b""
         self._is_open = False
@@ -54,8 +59,20 @@ class Connection(H11Protocol):
         self._noted: float | None = deadline
         books.admit(self, deadline)
 
-    def open(self, sock: socket.socket, begun: bytes) -> None:
-        """Serve an accepted, non-blocking socket, from which the beginning of a request was read already."""
+    def open(
+        self, sock: socket.socket, begun: bytes, stream: TlsStream | None, is_outdated: Callable[[], bool]
+    ) -> None:
+        """Serve an accepted, non-blocking socket, from which the beginning of a request was read already.
+
+        Args:
+            sock: The socket.
+            begun: What was read, decrypted.
+            stream: The TLS session, open; None without TLS.
+            is_outdated: Whether the connection is to end with its next answer, since a new one would be secured
+                otherwise.
+        """
+        self._is_outdated = is_outdated
+        protocol = TlsTransport(stream, self) if stream else self
 
         def opened(task: asyncio.Task[object]) -> None:
             self._opening = None
@@ -64,7 +81,7 @@ class Connection(H11Protocol):
                 sock.close()
 
         self._begun = begun
-        self._opening = self.loop.create_task(self.loop.connect_accepted_socket(lambda: self, sock))
+        self._opening = self.loop.create_task(self.loop.connect_accepted_socket(lambda: protocol, sock))
         self._opening.add_done_callback(opened)
 
     def drop(self) -> None:
@@ -216,6 +233,8 @@ class Connection(H11Protocol):
             return
 
         async def send_in_pieces(message: Message) -> None:
+            if message["type"] == "http.response.start" and self._is_outdated():
+                message = {**message, "headers": [*message.get("headers", ()), CLOSE_HEADER]}
             body: bytes = message.get("body", b"")
             size = self._limits.piece_bytes
             if len(body) <= size:

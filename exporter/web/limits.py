@@ -16,13 +16,15 @@ _TURNS_FOR_AN_ANSWER = 16
 class Limits:
     """Bounds for the HTTP server.
 
-    A new connection costs a few hundred bytes, and what it has sent, until its first request is there; a served one
-    some 15 KB, and up to a piece of its answer. So each kind has a number of its own, and silent and dripping clients
-    never push out a Prometheus that keeps its connection between scrapes.
+    A new connection costs a few hundred bytes, and what it has sent, until its first request is there, and a TLS
+    session some 45 KB; a served one some 15 KB, and up to a piece of its answer. So each kind has a number of its own,
+    and silent and dripping clients never push out a Prometheus that keeps its connection between scrapes.
 
     Attributes:
-        arrivals: Connections, at most, that have not sent their first request yet. Past that, the one that has waited
-            longest is dropped.
+        arrivals: Connections, at most, that have sent neither a whole request nor a whole TLS greeting yet. Past that,
+            the one that has waited longest is dropped.
+        handshakes: Connections, at most, whose TLS handshake has begun, and that have not sent their first request yet.
+            Past that, the one that has waited longest is dropped, of the address that has half of them if one has.
         connections: Connections, at most, that have. Past that, the one that has waited longest without a request in
             progress is dropped.
         request_seconds: For a whole request, head and body, from the connection or from the request's first byte.
@@ -38,9 +40,13 @@ class Limits:
             itself it takes megabytes a connection, which count against the memory limit of the service.
         receive_buffer_bytes: What the kernel keeps of a request that was not read yet, and so how much is read at once.
         turn: Connections accepted, and first requests begun, before others are served again.
+        hellos: TLS clients greeted before others are served again: each costs a signature. While more of them wait for
+            theirs than there is room for, no connection is accepted, or they would push out one another.
+        hello_seconds: How long a TLS client has for its answer to that, at the least, whoever else wants its place.
     """
 
     arrivals: int = 512
+    handshakes: int = 176
     connections: int = 256
     request_seconds: float = 5.0
     answer_seconds: float = 20.0
@@ -52,6 +58,8 @@ class Limits:
     send_buffer_bytes: int = 32 * 1024
     receive_buffer_bytes: int = 16 * 1024
     turn: int = 16
+    hellos: int = 4
+    hello_seconds: float = 0.1
 
     def within(self, descriptors: int) -> Limits:
         """The same limits with no more connections than fit into this many file descriptors; one of each at least.
@@ -60,15 +68,18 @@ class Limits:
         It takes some turns from a request to its answer: as many requests as are begun meanwhile must find room.
         """
         room = descriptors - self.turn - _OTHER_DESCRIPTORS
-        wanted = self.arrivals + self.connections
+        wanted = self.arrivals + self.handshakes + self.connections
         if wanted <= room:
             return self
         connections = max(1, self.connections * room // wanted)
+        turn = max(1, min(self.turn, connections // _TURNS_FOR_AN_ANSWER))
         return replace(
             self,
             arrivals=max(1, self.arrivals * room // wanted),
+            handshakes=max(1, self.handshakes * room // wanted),
             connections=connections,
-            turn=max(1, min(self.turn, connections // _TURNS_FOR_AN_ANSWER)),
+            turn=turn,
+            hellos=min(self.hellos, turn),
         )
 
 

@@ -5,9 +5,23 @@ from __future__ import annotations
 import asyncio
 import select
 import socket
-from collections.abc import Callable
+from typing import Protocol
 
 _RETRY_SECONDS = 0.05
+_FULL_SECONDS = 0.01
+
+
+class Door(Protocol):
+    """What is behind a listener."""
+
+    def has_place(self) -> bool:
+        """Tell whether one more may be accepted; asked before each, and where there is none, again shortly."""
+
+    def admit(self, sock: socket.socket) -> None:
+        """Take over an accepted socket, which is non-blocking."""
+
+    def make_room(self) -> None:
+        """Free descriptors: the process, or the system, has none or no memory for another connection."""
 
 
 class Listener:
@@ -17,29 +31,20 @@ class Listener:
     for a second. This one asks for room to be made and tries again shortly.
     """
 
-    def __init__(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        sock: socket.socket,
-        turn: int,
-        accepted: Callable[[socket.socket], None],
-        make_room: Callable[[], None],
-    ) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, sock: socket.socket, turn: int, door: Door) -> None:
         """Start to accept.
 
         Args:
             loop: The running event loop.
             sock: A listening socket; closed with the listener.
             turn: Connections accepted before the event loop serves others again.
-            accepted: Takes over each accepted socket, which is non-blocking.
-            make_room: Called when the process, or the system, has no descriptor or no memory for another connection.
+            door: Who takes over what is accepted.
         """
         sock.settimeout(0)
         self._loop = loop
         self._sock = sock
         self._turn = turn
-        self._accepted = accepted
-        self._make_room = make_room
+        self._door = door
         self._retry: asyncio.TimerHandle | None = None
         self._resume()
 
@@ -53,6 +58,9 @@ class Listener:
 
     def _accept(self) -> None:
         for _ in range(self._turn):
+            if not self._door.has_place():
+                self._pause(_FULL_SECONDS)
+                return
             try:
                 sock, _ = self._sock.accept()
             except (BlockingIOError, InterruptedError):
@@ -63,12 +71,15 @@ class Listener:
                 if not _is_ready(self._sock):
                     return  # accepting fails for want of a descriptor even where there is nothing to accept
                 # The socket stays ready: left as it is, this would be tried, and fail, without a pause.
-                self._loop.remove_reader(self._sock)
-                self._retry = self._loop.call_later(_RETRY_SECONDS, self._resume)
-                self._make_room()
+                self._pause(_RETRY_SECONDS)
+                self._door.make_room()
                 return
             sock.settimeout(0)
-            self._accepted(sock)
+            self._door.admit(sock)
+
+    def _pause(self, seconds: float) -> None:
+        self._loop.remove_reader(self._sock)
+        self._retry = self._loop.call_later(seconds, self._resume)
 
     def _resume(self) -> None:
         self._loop.add_reader(self._sock, self._accept)

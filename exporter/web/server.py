@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from email.utils import formatdate
 
@@ -18,6 +18,8 @@ from exporter.web.connections import Connections
 from exporter.web.limits import Limits, descriptor_limit
 from exporter.web.listener import Listener
 from exporter.web.lobby import Lobby
+from exporter.web.security import Security
+from exporter.web.tls_stream import TlsStream
 
 __all__ = ["Limits", "serve"]
 
@@ -28,7 +30,11 @@ _DEFAULTS = Limits()
 
 
 async def serve(
-    app: ASGIApp, sockets: Sequence[socket.socket], stop: asyncio.Event, limits: Limits = _DEFAULTS
+    app: ASGIApp,
+    sockets: Sequence[socket.socket],
+    stop: asyncio.Event,
+    limits: Limits = _DEFAULTS,
+    security: Callable[[], Security | None] = lambda: None,
 ) -> None:
     """Serve an application until told to stop, then end within `limits.shutdown_seconds` and half a second.
 
@@ -41,18 +47,21 @@ async def serve(
         sockets: Listening TCP sockets; closed when this ends.
         stop: Ends the server once it is set.
         limits: What clients may use up.
+        security: Asked for each new connection: what secures it; None is plain HTTP. Connections that were secured
+            otherwise end with their next answer.
     """
-    await _Server(app, limits.within(descriptor_limit())).run(sockets, stop)
+    await _Server(app, limits.within(descriptor_limit()), security).run(sockets, stop)
 
 
 class _Server:
-    def __init__(self, app: ASGIApp, limits: Limits) -> None:
+    def __init__(self, app: ASGIApp, limits: Limits, security: Callable[[], Security | None]) -> None:
         self._limits = limits
+        self._security = security
         self._config = _configure(app, limits)
         self._state = ServerState()
         self._books: Connections[Connection] = Connections(limits.connections)
         self._loop = asyncio.get_running_loop()
-        self._lobby = Lobby(self._loop, limits, self._enter)
+        self._lobby = Lobby(self._loop, limits, self._enter, security)
 
     async def run(self, sockets: Sequence[socket.socket], stop: asyncio.Event) -> None:
         listeners = []
@@ -61,9 +70,7 @@ class _Server:
             for sock in sockets:
                 # Inherited by the sockets that it accepts.
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._limits.receive_buffer_bytes)
-                listeners.append(
-                    Listener(self._loop, sock, self._limits.turn, self._lobby.admit, self._make_room),
-                )
+                listeners.append(Listener(self._loop, sock, self._limits.turn, self))
             while not stop.is_set():
                 with suppress(TimeoutError):
                     await asyncio.wait_for(stop.wait(), _TICK_SECONDS)
@@ -76,14 +83,25 @@ class _Server:
             self._lobby.close()
             await self._shut_down()
 
-    def _enter(self, sock: socket.socket, begun: bytes, deadline: float) -> None:
+    def _enter(self, sock: socket.socket, begun: bytes, deadline: float, stream: TlsStream | None) -> None:
         # asyncio does so only where the listening socket was made with IPPROTO_TCP; without it each answer on a kept
         # connection takes 40 ms.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self._limits.send_buffer_bytes)
-        Connection(self._config, self._state, self._books, self._limits, deadline).open(sock, begun)
+        security = stream.security if stream else None
+        connection = Connection(self._config, self._state, self._books, self._limits, deadline)
+        connection.open(sock, begun, stream, lambda: self._security() is not security)
 
-    def _make_room(self) -> None:
+    def has_place(self) -> bool:
+        """As `Door` has it."""
+        return self._lobby.has_place()
+
+    def admit(self, sock: socket.socket) -> None:
+        """As `Door` has it."""
+        self._lobby.admit(sock)
+
+    def make_room(self) -> None:
+        """As `Door` has it."""
         self._lobby.make_room()
         self._books.drop_waiting((len(self._books) + 1) // 2)
 

@@ -14,7 +14,17 @@ from tests.programs.browser import Chromium, chromium
 from tests.programs.catalogue import CATALOGUE, FAIL2BAN_VERSIONS
 from tests.programs.fetch import cache_folder, is_there, reason_file
 
-__all__ = ["FAIL2BAN_VERSIONS", "Chromium", "Fail2banInstall", "amtool", "chromium", "fail2ban", "program", "promtool"]
+__all__ = [
+    "FAIL2BAN_VERSIONS",
+    "Chromium",
+    "Fail2banInstall",
+    "amtool",
+    "chromium",
+    "fail2ban",
+    "openssl",
+    "program",
+    "promtool",
+]
 
 
 @dataclass(frozen=True)
@@ -69,6 +79,11 @@ def program(name: str) -> Path:
 def fail2ban(version: str) -> Fail2banInstall:
     """One of `FAIL2BAN_VERSIONS`; skips or fails as `program` does."""
     return Fail2banInstall(version, program(f"fail2ban-{version}"))
+
+
+def openssl() -> Path:
+    """OpenSSL's own client; skips or fails as `program` does."""
+    return program("openssl") / "usr/bin/openssl"
 
 
 def promtool() -> Path:

@@ -88,5 +88,13 @@ CATALOGUE: dict[str, Program] = {
             suites=("sid", "forky"),
             proof=("usr/bin/prometheus-alertmanager",),
         ),
+        # Its libraries are those that Python's ssl has too.
+        Program(
+            name="openssl",
+            package="openssl",
+            version="3.0",
+            suites=("bookworm",),
+            proof=("usr/bin/openssl",),
+        ),
     )
 }

@@ -1,6 +1,7 @@
 """Many slow connections to a server on loopback, from a process of its own: `python -m tests.web.attacker KIND PORT`.
 
-Each connection sends the beginning of a request, then a byte a second, or nothing, and never reads. When it is cut it
+Each connection sends the beginning of a request, or of a TLS handshake, then a byte a second, or nothing, and never
+reads. When it is cut it
 comes back: those who make the server work for an answer half a second later, since at full speed they would be a flood
 of requests; the others at once. Says "attacking" once all are connected; ends after a minute, or when its standard
 input does, with a line that says how many connections were made and how many of them were cut.
@@ -10,6 +11,7 @@ import json
 import resource
 import select
 import socket
+import ssl
 import sys
 import time
 from collections import deque
@@ -18,13 +20,28 @@ CONNECTIONS = 1500
 LONGEST = 60.0
 _DRIP_SECONDS = 1.0
 
+
+def client_hello() -> bytes:
+    """The first thing that a TLS client says."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    outgoing = ssl.MemoryBIO()
+    try:
+        context.wrap_bio(ssl.MemoryBIO(), outgoing).do_handshake()
+    except ssl.SSLWantReadError:
+        return outgoing.read()
+    raise AssertionError
+
+
 _BEGINNINGS = {
     "heads": b"GET /metrics HTTP/1.1\r\nHost: test\r\nX-Slow: ",
     "bodies": b"POST /echo HTTP/1.1\r\nHost: test\r\nContent-Length: 10000\r\n\r\n",
     "readers": b"GET /metrics HTTP/1.1\r\nHost: test\r\n\r\n" * 3,
     "silent": b"",
+    "hellos": client_hello(),
+    "half hellos": client_hello()[:50],
 }
-_DRIPS = {"heads": b"a", "bodies": b"a"}
+_DRIPS = {"heads": b"a", "bodies": b"a", "half hellos": b"a"}
 _COME_BACK_SECONDS = {"readers": 0.5}
 
 

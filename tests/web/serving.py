@@ -3,6 +3,7 @@
 import asyncio
 import select
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable
@@ -14,9 +15,11 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from exporter.addresses import ListenAddress
 from exporter.web.limits import Limits
+from exporter.web.security import Security
 from exporter.web.server import serve
 from exporter.web.sockets import bind
 from tests.waiting import DEADLINE, wait_until
@@ -62,11 +65,14 @@ def application() -> Starlette:
 class Serving:
     """The server with its own event loop in a thread; ended with its block, whatever happened in it."""
 
-    def __init__(self, app: Starlette | None = None, limits: Limits | None = None) -> None:
+    def __init__(
+        self, app: ASGIApp | None = None, limits: Limits | None = None, security: Security | None = None
+    ) -> None:
         self.sockets = bind([ListenAddress("127.0.0.1", 0)])
         self.port: int = self.sockets[0].getsockname()[1]
         self._app = app or application()
         self._limits = limits or Limits()
+        self.security = security
         self._loop = asyncio.new_event_loop()
         self._stop = asyncio.Event()
         self._thread = threading.Thread(target=self._run)
@@ -98,17 +104,17 @@ class Serving:
         """Call a function on the server's event loop."""
         self._loop.call_soon_threadsafe(function)
 
-    def client(self, receive_buffer: int | None = None) -> "Client":
+    def client(self, receive_buffer: int | None = None, tls: ssl.SSLContext | None = None) -> "Client":
         """Connect to it."""
-        return Client(self.port, receive_buffer)
+        return Client(self.port, receive_buffer, tls)
 
-    def get(self, path: str) -> "Answer":
+    def get(self, path: str, tls: ssl.SSLContext | None = None) -> "Answer":
         """GET a path on a connection of its own."""
-        with self.client() as client:
+        with self.client(tls=tls) as client:
             return client.get(path)
 
     def _run(self) -> None:
-        self._loop.run_until_complete(serve(self._app, self.sockets, self._stop, self._limits))
+        self._loop.run_until_complete(serve(self._app, self.sockets, self._stop, self._limits, lambda: self.security))
 
 
 @dataclass
@@ -121,14 +127,20 @@ class Answer:
 
 
 class Client:
-    """A connection to loopback on which every byte is the test's."""
+    """A connection to loopback on which every byte is the test's; with a context, TLS under it."""
 
-    def __init__(self, port: int, receive_buffer: int | None = None) -> None:
+    def __init__(self, port: int, receive_buffer: int | None = None, tls: ssl.SSLContext | None = None) -> None:
         self.socket = socket.socket()
         if receive_buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.socket.settimeout(DEADLINE)
         self.socket.connect(("127.0.0.1", port))
+        if tls:
+            try:
+                self.socket = tls.wrap_socket(self.socket, server_hostname="localhost")
+            except BaseException:
+                self.socket.close()
+                raise
         self._received = b""
 
     def __enter__(self) -> Self:

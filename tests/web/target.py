@@ -1,9 +1,14 @@
-"""The server in a process of its own, with few descriptors: `python -m tests.web.target`. Prints its port."""
+"""The server in a process of its own, with few descriptors: `python -m tests.web.target [WEB_CONFIG_FILE]`.
+
+Prints its port. Of the file it takes the TLS settings.
+"""
 
 import asyncio
 import os
 import resource
 import signal
+import sys
+from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -12,6 +17,7 @@ from starlette.routing import Route
 
 from exporter.addresses import ListenAddress
 from exporter.web.limits import Limits
+from exporter.web.security import Security
 from exporter.web.server import serve
 from exporter.web.sockets import bind
 from tests.web.serving import application
@@ -39,15 +45,23 @@ def target() -> Starlette:
     return app
 
 
+def secured(web_config: Path) -> Security | None:
+    """Read the TLS settings."""
+    from exporter.web.config.loading import load  # noqa: PLC0415 - without it the process is a third smaller
+
+    return load(web_config).security
+
+
 async def main() -> None:
     """Serve until SIGTERM."""
     resource.setrlimit(resource.RLIMIT_NOFILE, (DESCRIPTORS, DESCRIPTORS))
+    security = secured(Path(sys.argv[1])) if sys.argv[1:] else None
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     sockets = bind([ListenAddress("127.0.0.1", 0)])
     print(sockets[0].getsockname()[1], flush=True)
     # With a send buffer as small as this loopback does not hide from the server that nobody reads.
-    await serve(target(), sockets, stop, Limits(send_buffer_bytes=4096))
+    await serve(target(), sockets, stop, Limits(send_buffer_bytes=4096), lambda: security)
 
 
 if __name__ == "__main__":

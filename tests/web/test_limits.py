@@ -8,19 +8,22 @@ from exporter.web.limits import Limits, descriptor_limit
 
 
 @pytest.mark.parametrize(
-    ("descriptors", "arrivals", "connections", "turn"),
+    ("descriptors", "arrivals", "handshakes", "connections", "turn", "hellos"),
     [
-        pytest.param(20_000, 512, 256, 16, id="plenty"),
-        pytest.param(1024, 512, 256, 16, id="the usual limit"),
-        pytest.param(464, 256, 128, 8, id="half of what the limits ask for"),
-        pytest.param(100, 13, 6, 1, id="few"),
-        pytest.param(10, 1, 1, 1, id="next to none"),
+        pytest.param(20_000, 512, 176, 256, 16, 4, id="plenty"),
+        pytest.param(1024, 512, 176, 256, 16, 4, id="the usual limit"),
+        pytest.param(552, 256, 88, 128, 8, 4, id="half of what the limits ask for"),
+        pytest.param(100, 10, 3, 5, 1, 1, id="few"),
+        pytest.param(10, 1, 1, 1, 1, 1, id="next to none"),
     ],
 )
-def test_fewer_descriptors_mean_fewer_connections(descriptors: int, arrivals: int, connections: int, turn: int) -> None:
+def test_fewer_descriptors_mean_fewer_connections(  # noqa: PLR0913, PLR0917 - a column for each limit
+    descriptors: int, arrivals: int, handshakes: int, connections: int, turn: int, hellos: int
+) -> None:
     limits = Limits().within(descriptors)
 
-    assert (arrivals, connections, turn) == (limits.arrivals, limits.connections, limits.turn)
+    assert (arrivals, handshakes, connections) == (limits.arrivals, limits.handshakes, limits.connections)
+    assert (turn, hellos) == (limits.turn, limits.hellos)
 
 
 def test_the_limit_that_counts_is_the_one_in_force() -> None:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,6 +18,7 @@ import pytest
 
 from tests.waiting import DEADLINE, wait_until
 from tests.web.attacker import CONNECTIONS
+from tests.web.certificates import Certificates, write_web_config
 from tests.web.serving import PAGE, Client
 from tests.web.target import DESCRIPTORS
 
@@ -63,8 +65,10 @@ class Program:
 class Target(Program):
     """The server under attack."""
 
-    def __init__(self) -> None:
-        super().__init__("tests.web.target")
+    def __init__(self, certificates: Certificates | None = None) -> None:
+        config = [str(write_web_config(certificates.folder))] if certificates else []
+        super().__init__("tests.web.target", *config)
+        self._tls = certificates.client() if certificates else None
         self.port = int(self.line() or "0")
 
     def resident_mib(self) -> float:
@@ -86,9 +90,13 @@ class Target(Program):
     def scrape(self) -> float:
         """Scrape it on a new connection; return how many seconds the answer took."""
         started = time.monotonic()
-        with Client(self.port) as client:
+        with self.client() as client:
             assert PAGE == client.get("/metrics").body
         return time.monotonic() - started
+
+    def client(self) -> Client:
+        """Connect to it."""
+        return Client(self.port, tls=self._tls)
 
     def terminate(self) -> float:
         """Send SIGTERM and wait for a clean end; return how many seconds that took."""
@@ -101,7 +109,20 @@ class Target(Program):
 @pytest.fixture
 def target() -> Iterator[Target]:
     """The server, which must have written nothing to standard error."""
-    target = Target()
+    with running(Target()) as target:
+        yield target
+
+
+@pytest.fixture
+def tls_target(tmp_path: Path) -> Iterator[Target]:
+    """The same under TLS."""
+    with running(Target(Certificates(tmp_path))) as target:
+        yield target
+
+
+@contextmanager
+def running(target: Target) -> Iterator[Target]:
+    """Make sure that it started, and in the end that it was quiet."""
     try:
         assert target.port, "the server did not start"
         yield target
@@ -135,6 +156,16 @@ def scrape_for(target: Target, seconds: float) -> tuple[list[float], float]:
 
 @pytest.mark.parametrize("kind", ["heads", "bodies", "readers", "silent"])
 def test_others_scrape_on_while_slow_connections_come_and_come_back(target: Target, kind: str) -> None:
+    withstand(kind, target)
+
+
+@pytest.mark.parametrize("kind", ["silent", "half hellos", "hellos"])
+def test_others_scrape_on_while_tls_handshakes_are_begun_and_never_ended(tls_target: Target, kind: str) -> None:
+    withstand(kind, tls_target)
+
+
+def withstand(kind: str, target: Target) -> None:
+    """Attack, and see that nobody else notices much."""
     scrape_for(target, 1.0)
     calm_memory, calm_descriptors = target.resident_mib(), target.descriptors()
 
@@ -171,6 +202,21 @@ def test_a_flood_of_requests_is_answered_to_the_last(target: Target) -> None:
             client.socket.close()
 
     assert target.terminate() < 2.0
+
+
+def test_a_flood_of_requests_under_tls_is_answered_to_the_last(tls_target: Target) -> None:
+    """200 clients at once, each with 25 requests on a connection, and then with five on a new one each."""
+
+    def scrape(requests: int) -> None:
+        with tls_target.client() as client:
+            for _ in range(requests):
+                assert PAGE == client.get("/metrics").body
+
+    with ThreadPoolExecutor(200) as clients:
+        list(clients.map(scrape, [25] * 200))
+        list(clients.map(scrape, [1] * 1000))
+
+    assert tls_target.terminate() < 2.0
 
 
 def test_without_a_descriptor_left_it_serves_at_the_cost_of_idle_connections(target: Target) -> None:
