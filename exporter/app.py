@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import json
 import signal
 import socket
@@ -27,6 +28,10 @@ from exporter.settings import InvalidSettings, Settings, effective
 from exporter.snapshot import ProbeOptions, Snapshot
 from exporter.state_file import StateFile
 from exporter.status import status_document
+from exporter.web.config.live import LiveConfig
+from exporter.web.config.model import InvalidWebConfig
+from exporter.web.config.passwords import Passwords
+from exporter.web.guard import Guard
 from exporter.web.lifecycle import Lifecycle
 from exporter.web.server import serve as serve_http
 from exporter.web.site import Site
@@ -44,11 +49,14 @@ def serve(settings: Settings, reload: Callable[[], Settings]) -> int:
         The exit status: 0 when asked to end, 1 when the prober failed.
 
     Raises:
+        InvalidSettings: the web config file can't be used.
         ExporterError: a listen address can't be had.
     """
     log.configure(settings.log.level, settings.log.format)
+    own = OwnMetrics()
+    web_config = _web_config(settings, own)
     sockets = bind(settings.web.listen_address)
-    return asyncio.run(_Exporter(settings, reload, sockets).run())
+    return asyncio.run(_Exporter(settings, reload, sockets, own, web_config).run())
 
 
 def demo(settings: Settings, reload: Callable[[], Settings]) -> int:
@@ -82,14 +90,22 @@ def probe(settings: Settings) -> int:
 class _Exporter:
     """One serving exporter, on the main thread's event loop."""
 
-    def __init__(self, settings: Settings, reload: Callable[[], Settings], sockets: Sequence[socket.socket]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        reload: Callable[[], Settings],
+        sockets: Sequence[socket.socket],
+        own: OwnMetrics,
+        web_config: LiveConfig,
+    ) -> None:
         self._settings = settings
         self._reload = reload
         self._sockets = sockets
         self._listen_address = settings.web.listen_address
         self._state_file = settings.recovery.state_file
         self._log = structlog.get_logger()
-        self._own = OwnMetrics()
+        self._own = own
+        self._web_config = web_config
         self._prober = Prober(
             _options(settings),
             Client,
@@ -99,6 +115,8 @@ class _Exporter:
         )
         self._exposition = Exposition(lambda: self._prober.snapshot, self._own.registry)
         self._site = self._make_site()
+        self._passwords = Passwords()
+        self._application = Guard(self._current_site, lambda: web_config.current, own.auth_failed, self._passwords)
         self._stop = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._status = 0
@@ -107,18 +125,29 @@ class _Exporter:
         """Serve until told to stop; return the exit status."""
         self._loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            self._loop.add_signal_handler(number, self._stop.set)
+            self._loop.add_signal_handler(number, self._end)
         self._loop.add_signal_handler(signal.SIGHUP, self._reconfigure)
         listening = [_shown_address(sock) for sock in self._sockets]
         self._log.info("started", version=__version__, **effective(self._settings))
+        self._warn_if_open()
         self._prober.start()
-        self._log.info("listening", addresses=listening, telemetry_path=self._settings.web.telemetry_path)
-        await serve_http(self._application, self._sockets, self._stop)
+        self._web_config.start()
+        scheme = "http" if self._web_config.current.security is None else "https"
+        path = self._settings.web.telemetry_path
+        self._log.info("listening", addresses=listening, telemetry_path=path, scheme=scheme)
+        await serve_http(
+            self._application, self._sockets, self._stop, security=lambda: self._web_config.current.security
+        )
+        self._web_config.stop()
         self._prober.stop()
         self._log.info("stopped", status=self._status)
         return self._status
 
-    async def _application(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def _end(self) -> None:
+        self._stop.set()
+        self._passwords.close()
+
+    async def _current_site(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._site(scope, receive, send)
 
     def _make_site(self) -> ASGIApp:
@@ -140,6 +169,7 @@ class _Exporter:
         """
         try:
             settings = self._reload()
+            _reload_web_config(self._web_config, settings)
         except InvalidSettings as error:
             self._own.reloaded(successfully=False)
             self._log.error("reload_failed", faults=error.faults, settings="the old ones stay in force")
@@ -156,7 +186,17 @@ class _Exporter:
         self._prober.reconfigure(_options(settings))
         self._own.reloaded(successfully=True)
         self._log.info("reloaded", **effective(settings))
+        self._warn_if_open()
         return ()
+
+    def _warn_if_open(self) -> None:
+        """Say what anybody who can reach the exporter can do, if that is not this machine alone."""
+        addresses = [_shown_address(sock) for sock in self._sockets if not _is_loopback(sock)]
+        if not addresses or self._web_config.current.is_guarded:
+            return
+        can = "read, probe, reload and report activations" if self._settings.web.enable_lifecycle else "read"
+        advice = "users or client certificates in --web.config.file, or a loopback --web.listen-address"
+        self._log.warning("open_to_anybody", addresses=addresses, they_can=can, advice=advice)
 
     def _prober_failed(self, error: BaseException) -> None:
         """End the process, from the prober's thread: frozen metrics that look alive are the worst that could be."""
@@ -178,6 +218,25 @@ def _options(settings: Settings) -> ProbeOptions:
         config_dir=str(settings.fail2ban.config_dir or ""),
         policy=Policy(window=settings.recovery.window, grace=settings.recovery.grace),
     )
+
+
+def _web_config(settings: Settings, own: OwnMetrics) -> LiveConfig:
+    try:
+        return LiveConfig(settings.web.config.file, own.reloaded)
+    except InvalidWebConfig as error:
+        raise InvalidSettings(error.faults) from None
+
+
+def _reload_web_config(web_config: LiveConfig, settings: Settings) -> None:
+    try:
+        web_config.reload(settings.web.config.file)
+    except InvalidWebConfig as error:
+        raise InvalidSettings(error.faults) from None
+
+
+def _is_loopback(sock: socket.socket) -> bool:
+    address = ipaddress.ip_address(sock.getsockname()[0].partition("%")[0])
+    return address.is_loopback
 
 
 def _shown_address(sock: socket.socket) -> str:

@@ -11,6 +11,7 @@ import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import TextIO
 
 from exporter import __version__, sources
@@ -85,11 +86,11 @@ def _dispatch(words: list[str], output: TextIO) -> int:
 
 
 def _serve(argv: Sequence[str], *, demo: bool = False) -> int:
-    settings = load(argv, os.environ)
+    settings = load(argv, os.environ, _web_config_faults)
     from exporter import app  # noqa: PLC0415 - the server's libraries are for those who serve
 
     run = app.demo if demo else app.serve
-    return run(settings, reload=lambda: load(argv, os.environ))
+    return run(settings, reload=lambda: load(argv, os.environ, _web_config_faults))
 
 
 def _probe(argv: Sequence[str]) -> int:
@@ -100,9 +101,20 @@ def _probe(argv: Sequence[str]) -> int:
 
 
 def _check_config(argv: Sequence[str]) -> int:
-    for name, text in effective(load(argv, os.environ)).items():
+    for name, text in effective(load(argv, os.environ, _web_config_faults)).items():
         sys.stdout.write(f"{name} = {sources.visible(text)}\n")
     return 0
+
+
+def _web_config_faults(path: Path) -> Sequence[str]:
+    from exporter.web.config.loading import load as load_web_config  # noqa: PLC0415 - for those who have such a file
+    from exporter.web.config.model import InvalidWebConfig  # noqa: PLC0415 - the same
+
+    try:
+        load_web_config(path)
+    except InvalidWebConfig as error:
+        return error.faults
+    return ()
 
 
 def _docs(argv: Sequence[str]) -> int:
@@ -145,7 +157,7 @@ COMMANDS = {
         "0 online; 1 not online; 2 bad usage",
     ),
     "check-config": Command(
-        "check flags, environment and configuration file, and print the settings in force",
+        "check flags, environment and configuration files, and print the settings in force",
         _check_config,
         ("check-config --config.file /etc/fail2ban-exporter.toml",),
         "0 all valid; 2 with every fault named",

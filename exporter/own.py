@@ -34,6 +34,11 @@ class OwnMetrics:
             "How often the state file could not be read or written.",
             registry=self.registry,
         )
+        self._auth_failures = Counter(
+            "fail2ban_exporter_auth_failures",
+            "Requests refused with 401, since the user or the password was not one of the web config file's.",
+            registry=self.registry,
+        )
         self.reloaded(successfully=True)
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
@@ -44,6 +49,10 @@ class OwnMetrics:
         self._reload_successful.set(successfully)
         if successfully:
             self._reload_time.set(self._wall())
+
+    def auth_failed(self) -> None:
+        """Count a request that was refused with 401."""
+        self._auth_failures.inc()
 
     def state_file_failed(self) -> None:
         """Count that the state file could not be read or written."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -79,6 +79,16 @@ class Jails(_Group):
     )
 
 
+class WebConfigFile(_Group):
+    """Who may come in."""
+
+    file: Annotated[Path | None, values.file("a readable YAML file")] = Field(
+        default=None,
+        description="TLS, users, headers and rate limit, in the schema of Prometheus's exporters; "
+        "read again when it, or a file that it names, changes.",
+    )
+
+
 class Web(_Group):
     """Where to serve."""
 
@@ -90,9 +100,11 @@ class Web(_Group):
         default="/metrics", description="Path under which the metrics are served."
     )
 
+    config: WebConfigFile = WebConfigFile()
     enable_lifecycle: Annotated[bool, values.switch()] = Field(
         default=False,
-        description="Allow POST to /-/probe, /-/activations and /-/reload, by anybody who can reach the address.",
+        description="Allow POST to /-/probe, /-/activations and /-/reload, by anybody who can reach the address "
+        "and whom the web config file lets in.",
     )
 
 
@@ -158,8 +170,12 @@ def _settings_of(model: type[BaseModel], path: tuple[str, ...] = ()) -> Iterator
 KNOWN = tuple(_settings_of(Settings))
 """Every setting, in the order of the reference."""
 
+WEB_CONFIG_FILE = "web.config.file"
 
-def load(argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
+
+def load(
+    argv: Sequence[str], environ: Mapping[str, str], inspect: Callable[[Path], Sequence[str]] = lambda _: ()
+) -> Settings:
     """Read the settings from flags, environment and the file that ``--config.file`` names.
 
     It keeps nothing between calls: to reload, call it again. Every value is checked, that of a lower source too where
@@ -168,9 +184,10 @@ def load(argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
     Args:
         argv: The flags, without the program's name and the command.
         environ: The process's environment.
+        inspect: Returns the faults of the web config file, which it is given if there is one.
 
     Raises:
-        InvalidSettings: With every fault of all three sources.
+        InvalidSettings: With every fault of all three sources, and of the web config file.
     """
     flags = sources.from_flags(argv, KNOWN)
     environment = sources.from_environment(environ, KNOWN)
@@ -179,6 +196,11 @@ def load(argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
     for given, own in (flags, environment, file):
         faults += own
         faults += [fault for entry in given if (fault := entry.check())]
+    for entry in (*flags.given, *environment.given, *file.given):
+        if entry.setting.name == WEB_CONFIG_FILE and not entry.check():
+            path = entry.setting.takes.parse(entry.value)
+            faults += inspect(path) if path else ()
+            break
     if faults:
         raise InvalidSettings(faults)
     token = _sources.set(

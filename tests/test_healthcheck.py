@@ -4,10 +4,14 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import pytest
 
 from exporter import healthcheck
+from exporter.web.config.loading import load
+from tests.web.certificates import Certificates, write_web_config
+from tests.web.serving import Serving
 
 
 @contextmanager
@@ -69,3 +73,28 @@ def test_an_address_that_makes_no_sense_fails_with_a_sentence() -> None:
 
     assert fault is not None
     assert "'9191' has no port" in fault
+
+
+@pytest.mark.parametrize("status", [401, 429])
+def test_an_exporter_that_lets_it_in_no_further_lives(monkeypatch: pytest.MonkeyPatch, status: int) -> None:
+    with _answering(status, "") as port:
+        monkeypatch.setenv("FAIL2BAN_EXPORTER_WEB__LISTEN_ADDRESS", f":{port}")
+
+        assert healthcheck.main() == 0
+
+
+def test_over_tls_it_asks_for_the_same(tmp_path: Path) -> None:
+    security = load(write_web_config(Certificates(tmp_path).folder)).security
+
+    with Serving(security=security) as serving:  # whose routes are not the exporter's
+        assert healthcheck.check(f"127.0.0.1:{serving.port}") == "404 Not Found: Not Found"
+
+
+def test_an_exporter_that_wants_a_certificate_lives(tmp_path: Path) -> None:
+    mutual = "  client_auth_type: RequireAndVerifyClientCert\n  client_ca_file: ca.pem\n"
+    for version in ("TLS12", "TLS13"):
+        certificates = Certificates(tmp_path)
+        path = write_web_config(certificates.folder, f"{mutual}  min_version: {version}\n  max_version: {version}\n")
+
+        with Serving(security=load(path).security) as serving:
+            assert healthcheck.check(f"127.0.0.1:{serving.port}") is None

@@ -43,6 +43,18 @@ def test_failures_of_the_state_file_are_counted_from_0() -> None:
     assert shown() == 2
 
 
+def test_requests_refused_for_want_of_a_password_are_counted_from_0() -> None:
+    own = OwnMetrics()
+
+    def shown() -> float | None:
+        return own.registry.get_sample_value("fail2ban_exporter_auth_failures_total")
+
+    assert shown() == 0
+    own.auth_failed()
+    own.auth_failed()
+    assert shown() == 2
+
+
 def test_the_process_and_its_python_are_there() -> None:
     names = {family.name for family in OwnMetrics().registry.collect()}
 

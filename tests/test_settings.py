@@ -42,6 +42,7 @@ def test_the_defaults_are_those_of_the_contract() -> None:
         "jails.expected": "",
         "web.listen-address": ":9191",
         "web.telemetry-path": "/metrics",
+        "web.config.file": "",
         "web.enable-lifecycle": "false",
         "log.level": "info",
         "log.format": "auto",
@@ -226,8 +227,10 @@ def test_the_reference_names_every_setting_and_its_example_is_valid(tmp_path: Pa
 
 
 def test_the_reference_s_table_has_the_same_columns_in_every_row() -> None:
-    rows = [line for line in docs.configuration().splitlines() if line.startswith("|")]
+    settings, _, web_config = docs.configuration().partition("## Web config file")
+    rows = [line for line in settings.splitlines() if line.startswith("|")]
 
+    assert {4} == {line.count("|") for line in web_config.splitlines() if line.startswith("|")}
     assert {7} == {row.count("|") for row in rows}
     assert len(KNOWN) + 2 == len(rows)
 
@@ -236,3 +239,34 @@ def test_the_names_follow_the_contract_s_rule() -> None:
     assert [sources.ENV_PREFIX + setting.name.upper().replace(".", "__").replace("-", "_") for setting in KNOWN] == [
         setting.env for setting in KNOWN
     ]
+
+
+@pytest.mark.parametrize(
+    ("argv", "environ", "inspected"),
+    [
+        ([], {}, []),
+        (["--web.config.file=a.yml"], {f"{ENV}WEB__CONFIG__FILE": "b.yml"}, ["a.yml"]),
+        ([], {f"{ENV}WEB__CONFIG__FILE": "b.yml"}, ["b.yml"]),
+        (["--web.config.file="], {f"{ENV}WEB__CONFIG__FILE": "b.yml"}, []),
+    ],
+)
+def test_the_web_config_file_in_force_is_looked_into(
+    argv: list[str], environ: dict[str, str], inspected: list[str]
+) -> None:
+    seen: list[str] = []
+
+    def inspect(path: Path) -> list[str]:
+        seen.append(str(path))
+        return []
+
+    load(argv, environ, inspect)
+
+    assert inspected == seen
+
+
+def test_faults_of_the_web_config_file_stand_beside_all_others() -> None:
+    with pytest.raises(InvalidSettings) as error:
+        load(["--web.config.file=a.yml", "--log.level=loud"], {}, lambda path: [f"{path} is broken"])
+
+    assert "log.level" in error.value.faults[0]
+    assert "a.yml is broken" == error.value.faults[1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from exporter import durations, sources
 from exporter.settings import KNOWN, Settings, effective
+from exporter.web.config import names, schema
 
 _HEAD = """\
 # Configuration
@@ -41,6 +42,21 @@ _TAIL = """\
 
 SIGHUP reads flags, environment and file again. If anything is wrong, it is logged and the old settings stay. All of
 them change in the running process but `--web.listen-address`: the listening sockets stay until a restart.
+
+The web config file, and the certificates that it names, need no signal: they are looked at once a second.
+
+## Web config file
+
+The file that `--web.config.file` names is the one that Prometheus's own exporters read; one file can serve them all.
+Relative paths are relative to its folder. Every fault is named at once, with its line: by `check-config`, at the start
+(which fails), and in the log when a file changes, where the old one then stays in force.
+
+| key | default | accepted |
+| --- | --- | --- |
+{web_config}
+
+What Python's ssl can't do is refused by name: {refused}. Several `curve_preferences` need Python 3.15. TLS sessions are
+never resumed, so a client shows its certificate on each connection.
 """
 
 
@@ -64,20 +80,29 @@ def configuration() -> str:
         )
         rows.append(f"| {' | '.join(cells)} |")
     words = {"prefix": sources.ENV_PREFIX, "duration": durations.ACCEPTED}
-    return _HEAD.format(**words) + "\n".join(rows) + "\n" + _BODY.format(**words) + _example() + _TAIL
+    return _HEAD.format(**words) + "\n".join(rows) + "\n" + _BODY.format(**words) + _example() + _tail()
+
+
+def _tail() -> str:
+    refused = (names.CLIENT_AUTH_REFUSED, names.VERSIONS_REFUSED, names.CIPHER_SUITES_REFUSED, names.CURVES_REFUSED)
+    return _TAIL.format(
+        web_config="\n".join(
+            f"| `{key}` | {default} | {meaning} |" for key, default, meaning in schema.reference(schema.File)
+        ),
+        refused=", ".join(f"`{name}`" for each in refused for name in each),
+    )
 
 
 def _example() -> str:
     """Return a TOML file with every default, in tables as a person would write it."""
-    lines: list[str] = []
+    tables: dict[str, list[str]] = {}
     texts = effective(Settings())
     for setting in KNOWN:
         if setting.name == sources.CONFIG_FILE:
             continue
         table, _, key = setting.name.rpartition(".")
-        if f"[{table}]" not in lines:
-            lines += ["", f"[{table}]"]
         text = texts[setting.name]
         items = ", ".join(f'"{item}"' for item in text.split(",") if item)
-        lines.append(f"{key} = [{items}]" if setting.takes.repeatable else f'{key} = "{text}"')
-    return "\n".join(lines[1:]) + "\n"
+        line = f"{key} = [{items}]" if setting.takes.repeatable else f'{key} = "{text}"'
+        tables.setdefault(table, []).append(line)
+    return "\n".join("\n".join([f"[{table}]", *lines, ""]) for table, lines in tables.items())
