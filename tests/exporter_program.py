@@ -1,9 +1,11 @@
 """The exporter as its users run it: a process of its own, on a free port of loopback."""
 
+import base64
 import json
 import os
 import re
 import signal
+import ssl
 import subprocess
 import sys
 import threading
@@ -25,13 +27,32 @@ Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
 
 class ExporterProgram:
-    """``python -m exporter`` with flags; ended with its block, whatever happened in it.
+    """``python -m exporter`` with flags; ended with its block, whatever happened in it."""
 
-    A prefix is a program that runs it and becomes it, such as ``setpriv`` with arguments.
-    """
+    def __init__(  # noqa: PLR0913  # a program has as many
+        self,
+        *flags: str,
+        command: str = "",
+        log: Path,
+        prefix: Sequence[str] = (),
+        tls: ssl.SSLContext | None = None,
+        user: str = "",
+        environment: dict[str, str] | None = None,
+    ) -> None:
+        """Start it, and wait for its first answer.
 
-    def __init__(self, *flags: str, command: str = "", log: Path, prefix: Sequence[str] = ()) -> None:
+        Args:
+            flags: Its flags.
+            command: Its command.
+            log: Where what it prints goes.
+            prefix: A program that runs it and becomes it, such as ``setpriv`` with arguments.
+            tls: Speaks HTTPS with it.
+            user: Who asks, with the password after a colon.
+            environment: What its environment has beside that of the tests.
+        """
         self.log_path = log
+        self._tls = tls
+        self._headers = {"Authorization": f"Basic {base64.b64encode(user.encode()).decode()}"} if user else {}
         started = time.monotonic()
         words = [command] if command else []
         with log.open("wb") as output:
@@ -40,7 +61,8 @@ class ExporterProgram:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                env={name: value for name, value in os.environ.items() if not name.startswith("FAIL2BAN_EXPORTER_")},
+                env={name: value for name, value in os.environ.items() if not name.startswith("FAIL2BAN_EXPORTER_")}
+                | (environment or {}),
             )
         # Reaped at once, so that its exit status and its end can be waited for.
         threading.Thread(target=self._process.wait, daemon=True).start()
@@ -85,12 +107,15 @@ class ExporterProgram:
 
     def get(self, path: str, headers: dict[str, str] | None = None) -> "Answer":
         """GET a path."""
-        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", headers=headers or {})
+        request = urllib.request.Request(self._url(path), headers=self._headers | (headers or {}))  # noqa: S310
         return self._answer(request)
+
+    def _url(self, path: str) -> str:
+        return f"https://localhost:{self.port}{path}" if self._tls else f"http://127.0.0.1:{self.port}{path}"
 
     def _answer(self, request: urllib.request.Request) -> "Answer":
         try:
-            with urllib.request.urlopen(request, timeout=DEADLINE) as response:  # noqa: S310
+            with urllib.request.urlopen(request, timeout=DEADLINE, context=self._tls) as response:  # noqa: S310
                 return Answer(response.status, response.read().decode(), dict(response.headers))
         except urllib.error.HTTPError as error:
             with error:
@@ -99,7 +124,7 @@ class ExporterProgram:
     def post(self, path: str, document: object | None = None) -> "Answer":
         """POST a JSON document."""
         body = b"" if document is None else json.dumps(document).encode()
-        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", data=body, method="POST")
+        request = urllib.request.Request(self._url(path), data=body, method="POST", headers=self._headers)  # noqa: S310
         return self._answer(request)
 
     def status(self) -> dict[str, Any]:

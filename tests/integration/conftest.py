@@ -1,5 +1,6 @@
 """Real fail2ban servers, ended after each test whatever happened in it."""
 
+import ssl
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -49,10 +50,18 @@ def run_exporter(tmp_path: Path) -> Iterator[RunExporter]:
     with ExitStack() as programs_running:
         count = 0
 
-        def run(*flags: str, command: str = "") -> ExporterProgram:
+        def run(
+            *flags: str,
+            command: str = "",
+            tls: ssl.SSLContext | None = None,
+            user: str = "",
+            environment: dict[str, str] | None = None,
+        ) -> ExporterProgram:
             nonlocal count
             count += 1
             log = tmp_path / f"exporter-{count}.log"
-            return programs_running.enter_context(ExporterProgram(*flags, command=command, log=log))
+            return programs_running.enter_context(
+                ExporterProgram(*flags, command=command, log=log, tls=tls, user=user, environment=environment)
+            )
 
         yield run
