@@ -54,8 +54,6 @@ def online(recovery: Recovery, identity: str, jails: frozenset[str], at: float, 
         missing=recovery.overdue - jails,
         replaced=recovery.replaced if former is None or is_same else _replaced(recovery, former.identity),
         running=Running(identity, jails, at, baseline_until, to_load, known),
-        # One that hung and answers again is well.
-        lately=None if recovery.lately is None or recovery.lately.identity == identity else recovery.lately,
         is_settled=recovery.is_settled or at >= baseline_until,
         last_up=at,
     )
@@ -146,8 +144,6 @@ def _exited_before(recovery: Recovery, server_exit: ServerExit, at: float, times
         known, others = past[-1], [outage for outage in recovery.past if outage is not past[-1]]
     else:
         known, others = Outage(ended, Cause.UNCLEAR, at, identity, over=at), list(recovery.past)
-        if recovery.lately is not None and recovery.lately.identity == identity:
-            known = recovery.lately
     crash = replace(known, went_down=_went_down(known, ended), cause=Cause.CRASH, counts=True)
     return _blame_late(replace(recovery, past=(*others, crash)[-_MAX_PAST:]), frozenset(), at, timestamp)
 
@@ -262,8 +258,8 @@ def _blame_late(recovery: Recovery, told: frozenset[str], since: float, timestam
     recovery = _blame(recovery, timestamp)
     past = []
     for outage in recovery.past:
-        guilty = _guilty(recovery, outage)
-        if _may_be_refusal(outage) and outage.went_down.start <= since <= outage.due:
+        guilty = _guilty(recovery, outage) if outage.counts else frozenset()
+        if outage.counts and _may_be_refusal(outage) and outage.went_down.start <= since <= outage.due:
             # Activated while it was down, before it counted: for a start that failed.
             guilty |= (told if recovery.configured is None else told & recovery.configured) - outage.blamed
         if guilty:
@@ -299,12 +295,10 @@ def _end_outage(recovery: Recovery, at: float) -> Recovery:
     remembered = {
         jail: replace(kept, pending=False) if kept.pending else kept for jail, kept in recovery.remembered.items()
     }
-    past = (*recovery.past, replace(outage, over=at))[-_MAX_PAST:] if outage.counts else recovery.past
     ended = replace(
         recovery,
         outage=None,
-        past=past,
-        lately=None if outage.counts else replace(outage, over=at),
+        past=(*recovery.past, replace(outage, over=at))[-_MAX_PAST:],
         remembered=remembered,
         recoveries=recovery.recoveries + bool(outage.blamed),
     )
@@ -315,19 +309,21 @@ def _forget_old(recovery: Recovery, now: float) -> Recovery:
     """Let go of what nothing can be put down to any more."""
     if recovery.outage is not None:
         return recovery
-    window, lately = recovery.policy.window, recovery.lately
-    if lately is not None and lately.over is not None and now > lately.over + LATE_VERDICT_SECONDS:
-        lately = None
+    window = recovery.policy.window
+    past = tuple(
+        one
+        for one in recovery.past
+        if one.over is not None and now <= one.over + (window if one.counts else LATE_VERDICT_SECONDS)
+    )
+    unclear = [one.went_down for one in past if not one.counts]
     kept = {
         jail: one
         for jail, one in recovery.activations.items()
         if jail in recovery.awaited
         or not one.is_over(now, window + LATE_VERDICT_SECONDS)
-        # It may yet become clear that this was a crash.
-        or (lately is not None and one.may_have_caused(lately.went_down, window))
+        or any(one.may_have_caused(went_down, window) for went_down in unclear)
     }
-    past = tuple(one for one in recovery.past if one.over is not None and now <= one.over + window)
-    return replace(recovery, activations=kept, past=past, lately=lately)
+    return replace(recovery, activations=kept, past=past)
 
 
 def _remember(recovery: Recovery, news: Mapping[str, Remembered]) -> Recovery:

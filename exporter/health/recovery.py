@@ -111,12 +111,11 @@ class Recovery:
     last_up: float | None = None
     outage: Outage | None = None
     """The one under way."""
-    lately: Outage | None = None
-    """The latest, if another process ended it before it counted: that it was a crash may become clear only then."""
     replaced: tuple[str, ...] = ()
     """Identities of the latest processes in whose place another one was seen online: their ends may come late."""
     past: tuple[Outage, ...] = ()
-    """Outages that counted and are not over for longer than a window: a late telling may still name who caused them."""
+    """Those that are over: a late telling may still name who caused one that counted, for a window, and one that did
+    not may turn out to have been a crash."""
     remembered: Mapping[str, Remembered] = field(default_factory=dict)
     """By jail, in the order in which they were last heard of."""
     told: Mapping[Source, int] = field(default_factory=lambda: dict.fromkeys(Source, 0))
@@ -181,7 +180,6 @@ class Recovery:
             else replace(running, at=running.at + seconds, baseline_until=running.baseline_until + seconds),
             last_up=None if self.last_up is None else self.last_up + seconds,
             outage=None if self.outage is None else later(self.outage),
-            lately=None if self.lately is None else later(self.lately),
             past=tuple(map(later, self.past)),
         )
 
