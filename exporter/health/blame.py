@@ -1,27 +1,25 @@
-"""Putting outages down to activations: every way in which the state of recovery changes. Pure."""
+"""What each event means for activations and outages: every way in which the state of recovery changes. Pure."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
-from exporter.health.activations import Activation, Source, Span, Telling, told_of
-from exporter.health.recovery import MAX_REMEMBERED, Cause, Outage, Recovery, Remembered, Running
+from exporter.health.activations import Activation, Source, Span
+from exporter.health.recovery import Cause, Outage, Recovery, Running
+from exporter.health.verdicts import MAX_PAST, end_outage, forget_old, look_again, look_at_due, put_blame, tell
 from exporter.model import ExitKind, ServerExit, State
 
 BASELINE_SECONDS: Final = 10.0
 """A starting server answers with no jails first: what appears this soon after a new process is no activation."""
-LATE_VERDICT_SECONDS: Final = 60.0
-"""How long after the end of a process it may become clear how it ended."""
-_MAX_PAST: Final = 50
 _MAX_REPLACED: Final = 10
 
 
 def online(recovery: Recovery, identity: str, jails: frozenset[str], at: float, timestamp: float) -> Recovery:
     """The server answered, completely: these jails run."""
-    recovery = _end_outage(recovery, at)
+    recovery = end_outage(recovery, at)
     former = recovery.running
     is_same = former is not None and former.identity == identity
     appeared = jails - (former.jails if former is not None else frozenset())
@@ -32,9 +30,9 @@ def online(recovery: Recovery, identity: str, jails: frozenset[str], at: float, 
         if jail in recovery.awaited:
             if not _is_dated(recovery, jail, at):
                 # Of a new process it says nothing about the one before, which may never have loaded it.
-                recovery = _told(recovery, None, jail, Span(since if is_same else at, at), timestamp)
+                recovery = tell(recovery, None, jail, Span(since if is_same else at, at), timestamp)
         elif not starting:
-            recovery = _told(recovery, Source.OBSERVED, jail, Span(since, at), timestamp)
+            recovery = tell(recovery, Source.OBSERVED, jail, Span(since, at), timestamp)
     baseline_until = former.baseline_until if former is not None and is_same else at + BASELINE_SECONDS
     configured = recovery.configured or frozenset()
     to_load = former.to_load if former is not None and is_same else recovery.awaited
@@ -57,7 +55,7 @@ def online(recovery: Recovery, identity: str, jails: frozenset[str], at: float, 
         is_settled=recovery.is_settled or at >= baseline_until,
         last_up=at,
     )
-    return _forget_old(_blame_late(recovery, frozenset(), at, timestamp), at)
+    return forget_old(look_again(recovery, frozenset(), at, timestamp), at)
 
 
 def _replaced(recovery: Recovery, identity: str) -> tuple[str, ...]:
@@ -95,12 +93,12 @@ def not_online(recovery: Recovery, state: State, at: float, timestamp: float) ->
         # It no longer hangs, it has gone: from now on it has as long as any restart.
         went_down = Span(outage.went_down.start, at)
         outage = replace(outage, went_down=went_down, cause=Cause.UNCLEAR, due=at + recovery.policy.grace)
-    return _look_at_due(replace(recovery, outage=outage), at, timestamp)
+    return look_at_due(replace(recovery, outage=outage), at, timestamp)
 
 
 def time_passed(recovery: Recovery, at: float, timestamp: float) -> Recovery:
     """Nothing happened but that it is later now."""
-    return _forget_old(_look_at_due(recovery, at, timestamp), at)
+    return forget_old(look_at_due(recovery, at, timestamp), at)
 
 
 def exited(recovery: Recovery, server_exit: ServerExit, at: float, timestamp: float) -> Recovery:
@@ -126,7 +124,7 @@ def _exited_now(recovery: Recovery, kind: ExitKind, ended: Span, at: float, time
         candidates = outage.candidates | (recovery.candidates() if outage.starts_failed else frozenset())
         went_down = _went_down(outage, ended)
         outage = replace(outage, went_down=went_down, cause=Cause.CRASH, counts=True, candidates=candidates)
-        return _blame(replace(recovery, outage=outage), timestamp)
+        return put_blame(replace(recovery, outage=outage), timestamp)
     if not outage.counts:
         due = ended.end + recovery.policy.grace
         outage = replace(outage, went_down=_went_down(outage, ended), cause=Cause.EXIT, due=due)
@@ -145,7 +143,7 @@ def _exited_before(recovery: Recovery, server_exit: ServerExit, at: float, times
     else:
         known, others = Outage(ended, Cause.UNCLEAR, at, identity, over=at), list(recovery.past)
     crash = replace(known, went_down=_went_down(known, ended), cause=Cause.CRASH, counts=True)
-    return _blame_late(replace(recovery, past=(*others, crash)[-_MAX_PAST:]), frozenset(), at, timestamp)
+    return look_again(replace(recovery, past=(*others, crash)[-MAX_PAST:]), frozenset(), at, timestamp)
 
 
 def _start_failed(recovery: Recovery, at: float, timestamp: float) -> Recovery:
@@ -155,7 +153,7 @@ def _start_failed(recovery: Recovery, at: float, timestamp: float) -> Recovery:
     outage, candidates = recovery.outage, recovery.outage.candidates | recovery.candidates()
     due = at if outage.counts else outage.due
     outage = replace(outage, starts_failed=True, due=due, candidates=candidates)
-    return _blame(replace(recovery, outage=outage), timestamp)
+    return put_blame(replace(recovery, outage=outage), timestamp)
 
 
 def _new_outage(recovery: Recovery, went_down: Span, cause: Cause, at: float) -> Outage:
@@ -177,8 +175,8 @@ def reported(recovery: Recovery, jail: str, happened: float, at: float, timestam
     has_run = running is not None and jail in running.known and happened <= running.at
     if not is_over and not has_run:
         recovery = replace(recovery, awaited=recovery.awaited | {jail})
-    recovery = _told(recovery, Source.REPORTED, jail, told, timestamp)
-    return _blame_late(recovery, frozenset({jail}), happened, timestamp)
+    recovery = tell(recovery, Source.REPORTED, jail, told, timestamp)
+    return look_again(recovery, frozenset({jail}), happened, timestamp)
 
 
 def configured(recovery: Recovery, enabled: frozenset[str], since: float, at: float, timestamp: float) -> Recovery:
@@ -200,143 +198,5 @@ def configured(recovery: Recovery, enabled: frozenset[str], since: float, at: fl
     if math.isinf(since):  # the first look after a restart of the exporter
         since = at if recovery.last_up is None else recovery.last_up
     for jail in sorted(added):
-        recovery = _told(recovery, Source.CONFIGURED, jail, Span(since, at), timestamp)
-    return _blame_late(recovery, added, since, timestamp)
-
-
-def _told(recovery: Recovery, source: Source | None, jail: str, happened: Span, timestamp: float) -> Recovery:
-    """Take note of an activation; without a source it is more about one that was counted already."""
-    telling = Telling(happened, timestamp, source)
-    activations, is_new = told_of(recovery.activations, jail, telling, recovery.policy.window)
-    told = recovery.told
-    if is_new and source is not None:
-        told = {**told, source: told[source] + 1}
-    kept = recovery.remembered.get(jail, Remembered())
-    kept = replace(kept, activated=max(timestamp, kept.activated or timestamp))
-    return _remember(replace(recovery, activations=activations, told=told), {jail: kept})
-
-
-def _look_at_due(recovery: Recovery, at: float, timestamp: float) -> Recovery:
-    """Let the outage count if its time has come."""
-    outage = recovery.outage
-    if outage is None or outage.counts or at < outage.due:
-        return recovery
-    candidates = outage.candidates | (recovery.candidates() if _may_be_refusal(outage) else frozenset())
-    return _blame(replace(recovery, outage=replace(outage, counts=True, due=at, candidates=candidates)), timestamp)
-
-
-def _may_be_refusal(outage: Outage) -> bool:
-    """Tell whether the server may be away because a start failed."""
-    return outage.cause in {Cause.EXIT, Cause.UNCLEAR} or outage.starts_failed
-
-
-def _blame(recovery: Recovery, timestamp: float) -> Recovery:
-    """Blame for the outage that counts whoever may have caused it and is not blamed yet."""
-    outage = recovery.outage
-    if outage is None or not outage.counts:
-        return recovery
-    guilty = _guilty(recovery, outage)
-    recovery = replace(recovery, outage=replace(outage, blamed=outage.blamed | guilty))
-    return _remember(recovery, _accuse(recovery, guilty, timestamp, pending=True))
-
-
-def _blame_late(recovery: Recovery, told: frozenset[str], since: float, timestamp: float) -> Recovery:
-    """Look again, after a telling that came late: at the outage under way, and at crashes that are over.
-
-    That the server is still away is for a look at it to tell: none was made since it went if the exporter just started.
-
-    Args:
-        recovery: with what was told.
-        told: the jails that were told of.
-        since: the first moment at which they may have been activated.
-        timestamp: UTC epoch seconds.
-    """
-    outage = recovery.outage
-    if outage is not None and outage.counts and _may_be_refusal(outage) and since <= outage.due:
-        candidates = outage.candidates | (told & recovery.candidates())
-        recovery = replace(recovery, outage=replace(outage, candidates=candidates))
-    recovery = _blame(recovery, timestamp)
-    past = []
-    for outage in recovery.past:
-        guilty = _guilty(recovery, outage) if outage.counts else frozenset()
-        if outage.counts and _may_be_refusal(outage) and outage.went_down.start <= since <= outage.due:
-            # Activated while it was down, before it counted: for a start that failed.
-            guilty |= (told if recovery.configured is None else told & recovery.configured) - outage.blamed
-        if guilty:
-            recovery = replace(recovery, recoveries=recovery.recoveries + (not outage.blamed))
-            recovery = _remember(recovery, _accuse(recovery, guilty, timestamp, pending=False))
-        past.append(replace(outage, blamed=outage.blamed | guilty))
-    return replace(recovery, past=tuple(past))
-
-
-def _guilty(recovery: Recovery, outage: Outage) -> frozenset[str]:
-    window = recovery.policy.window
-    caused = {
-        jail
-        for jail, activation in recovery.activations.items()
-        if activation.may_have_caused(outage.went_down, window)
-    }
-    return (outage.candidates | caused) - outage.blamed
-
-
-def _accuse(recovery: Recovery, guilty: Iterable[str], timestamp: float, *, pending: bool) -> Mapping[str, Remembered]:
-    accused = {}
-    for jail in sorted(guilty):
-        kept = recovery.remembered.get(jail, Remembered())
-        still = pending or kept.pending
-        accused[jail] = replace(kept, failures=kept.failures + 1, detected=timestamp, pending=still)
-    return accused
-
-
-def _end_outage(recovery: Recovery, at: float) -> Recovery:
-    outage = recovery.outage
-    if outage is None:
-        return recovery
-    remembered = {
-        jail: replace(kept, pending=False) if kept.pending else kept for jail, kept in recovery.remembered.items()
-    }
-    ended = replace(
-        recovery,
-        outage=None,
-        past=(*recovery.past, replace(outage, over=at))[-_MAX_PAST:],
-        remembered=remembered,
-        recoveries=recovery.recoveries + bool(outage.blamed),
-    )
-    return _remember(ended, {})  # those that could not leave while they were pending
-
-
-def _forget_old(recovery: Recovery, now: float) -> Recovery:
-    """Let go of what nothing can be put down to any more."""
-    if recovery.outage is not None:
-        return recovery
-    window = recovery.policy.window
-    past = tuple(
-        one
-        for one in recovery.past
-        if one.over is not None and now <= one.over + (window if one.counts else LATE_VERDICT_SECONDS)
-    )
-    unclear = [one.went_down for one in past if not one.counts]
-    kept = {
-        jail: one
-        for jail, one in recovery.activations.items()
-        if jail in recovery.awaited
-        or not one.is_over(now, window + LATE_VERDICT_SECONDS)
-        or any(one.may_have_caused(went_down, window) for went_down in unclear)
-    }
-    return replace(recovery, activations=kept, past=past)
-
-
-def _remember(recovery: Recovery, news: Mapping[str, Remembered]) -> Recovery:
-    """Move jails that there is news of to the end, and let the oldest leave; never one that is pending."""
-    remembered = {jail: one for jail, one in recovery.remembered.items() if jail not in news} | dict(news)
-    surplus = len(remembered) - MAX_REMEMBERED
-    if surplus <= 0:
-        return replace(recovery, remembered=remembered)
-    # Of whom has to leave nothing else is kept either, or a flood of reports would fill the memory.
-    leaving = frozenset([jail for jail, one in remembered.items() if not one.pending][:surplus])
-    return replace(
-        recovery,
-        remembered={jail: one for jail, one in remembered.items() if jail not in leaving},
-        activations={jail: one for jail, one in recovery.activations.items() if jail not in leaving},
-        awaited=recovery.awaited - leaving,
-    )
+        recovery = tell(recovery, Source.CONFIGURED, jail, Span(since, at), timestamp)
+    return look_again(recovery, added, since, timestamp)

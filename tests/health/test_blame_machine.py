@@ -108,7 +108,7 @@ class BlameMachine(RuleBasedStateMachine):
         self.unsettled = {1: self.at}
         """Those that have answered and whose end was not told, with when they answered last."""
         self.patch = pytest.MonkeyPatch()
-        self.patch.setattr("exporter.health.blame.MAX_REMEMBERED", self.limit)
+        self.patch.setattr("exporter.health.verdicts.MAX_REMEMBERED", self.limit)
 
     def teardown(self) -> None:
         self.patch.undo()
