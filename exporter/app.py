@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import json
+import os
 import signal
 import socket
 import sys
@@ -24,6 +25,7 @@ from exporter.health import Health, Policy, ProbeEnded, reduce
 from exporter.model import Result
 from exporter.own import OwnMetrics
 from exporter.prober import Prober
+from exporter.service_manager import ServiceManager
 from exporter.settings import InvalidSettings, Settings, effective
 from exporter.snapshot import ProbeOptions, Snapshot
 from exporter.state_file import StateFile
@@ -32,6 +34,7 @@ from exporter.web.config.live import LiveConfig
 from exporter.web.config.model import InvalidWebConfig
 from exporter.web.config.passwords import Passwords
 from exporter.web.guard import Guard
+from exporter.web.inherited import inherit, take_passed
 from exporter.web.lifecycle import Lifecycle
 from exporter.web.server import serve as serve_http
 from exporter.web.site import Site
@@ -50,13 +53,14 @@ def serve(settings: Settings, reload: Callable[[], Settings]) -> int:
 
     Raises:
         InvalidSettings: the web config file can't be used.
-        ExporterError: a listen address can't be had.
+        ExporterError: a listen address can't be had, or no socket from systemd.
     """
     log.configure(settings.log.level, settings.log.format)
+    manager = ServiceManager.of_environment(os.environ)
     own = OwnMetrics()
     web_config = _web_config(settings, own)
-    sockets = bind(settings.web.listen_address)
-    return asyncio.run(_Exporter(settings, reload, sockets, own, web_config).run())
+    sockets = _listening(settings)
+    return asyncio.run(_Exporter(settings, reload, sockets, own, web_config, manager).run())
 
 
 def demo(settings: Settings, reload: Callable[[], Settings]) -> int:
@@ -90,18 +94,21 @@ def probe(settings: Settings) -> int:
 class _Exporter:
     """One serving exporter, on the main thread's event loop."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all that an exporter is made of comes from the one composition root
         self,
         settings: Settings,
         reload: Callable[[], Settings],
         sockets: Sequence[socket.socket],
         own: OwnMetrics,
         web_config: LiveConfig,
+        manager: ServiceManager,
     ) -> None:
         self._settings = settings
         self._reload = reload
         self._sockets = sockets
+        self._manager = manager
         self._listen_address = settings.web.listen_address
+        self._systemd_socket = settings.web.systemd_socket
         self._state_file = settings.recovery.state_file
         self._log = structlog.get_logger()
         self._own = own
@@ -112,6 +119,7 @@ class _Exporter:
             self._prober_failed,
             configuration=ConfiguredJails(_options(settings).config_dir),
             memory=StateFile(str(self._state_file), self._own.state_file_failed) if self._state_file else None,
+            on_beat=self._pass_on_beat,
         )
         self._exposition = Exposition(lambda: self._prober.snapshot, self._own.registry)
         self._site = self._make_site()
@@ -130,6 +138,7 @@ class _Exporter:
         listening = [_shown_address(sock) for sock in self._sockets]
         self._log.info("started", version=__version__, **effective(self._settings))
         self._warn_if_open()
+        self._manager.allow_for(self._settings.probe.timeout)
         self._prober.start()
         self._web_config.start()
         scheme = "http" if self._web_config.current.security is None else "https"
@@ -144,6 +153,7 @@ class _Exporter:
         return self._status
 
     def _end(self) -> None:
+        self._manager.stopping()
         self._stop.set()
         self._passwords.close()
 
@@ -161,12 +171,28 @@ class _Exporter:
         )
         return Site(lambda: self._prober.snapshot, self._exposition, web.telemetry_path, lifecycle).application()
 
+    def _pass_on_beat(self) -> None:
+        """Tell the service manager by way of the event loop: it is to hear of a beat only while both threads live."""
+        if self._loop is not None:
+            with suppress(RuntimeError):  # the loop has ended meanwhile
+                self._loop.call_soon_threadsafe(self._manager.beat)
+
     def _reconfigure(self) -> Sequence[str]:
         """Read the settings again, as SIGHUP asks: all that can change does; if any is faulty, the old ones stay.
 
         Returns:
             The faults; none if the new settings are in force.
         """
+        self._manager.reloading()
+        is_done = False
+        try:
+            faults = self._read_again()
+            is_done = not faults
+        finally:
+            self._manager.reloaded(successfully=is_done)
+        return faults
+
+    def _read_again(self) -> Sequence[str]:
         try:
             settings = self._reload()
             _reload_web_config(self._web_config, settings)
@@ -176,6 +202,7 @@ class _Exporter:
             return error.faults
         for name, wanted, present in (
             ("web.listen-address", settings.web.listen_address, self._listen_address),
+            ("web.systemd-socket", settings.web.systemd_socket, self._systemd_socket),
             ("recovery.state-file", settings.recovery.state_file, self._state_file),
         ):
             if wanted != present:
@@ -183,6 +210,7 @@ class _Exporter:
         self._settings = settings
         log.configure(settings.log.level, settings.log.format)
         self._site = self._make_site()
+        self._manager.allow_for(settings.probe.timeout)
         self._prober.reconfigure(_options(settings))
         self._own.reloaded(successfully=True)
         self._log.info("reloaded", **effective(settings))
@@ -237,6 +265,17 @@ def _reload_web_config(web_config: LiveConfig, settings: Settings) -> None:
 def _is_loopback(sock: socket.socket) -> bool:
     address = ipaddress.ip_address(sock.getsockname()[0].partition("%")[0])
     return address.is_loopback
+
+
+def _listening(settings: Settings) -> list[socket.socket]:
+    """Return the sockets to serve on: those that systemd passed, if that is wanted, else those of the addresses."""
+    passed = take_passed(os.environ)
+    if settings.web.systemd_socket:
+        return inherit(passed)
+    for descriptor, name in passed:
+        structlog.get_logger().warning("passed_socket_unused", name=name, turned_on_by="--web.systemd-socket")
+        os.close(descriptor)
+    return bind(settings.web.listen_address)
 
 
 def _shown_address(sock: socket.socket) -> str:

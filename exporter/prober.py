@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import select
 import threading
 import time
@@ -29,6 +30,8 @@ from exporter.patience import Patience
 from exporter.schedule import next_probe
 from exporter.snapshot import ProbeOptions, Snapshot
 
+BEAT_SECONDS: Final = 1.0
+"""How often the thread shows a sign of life."""
 _NOTICE_SECONDS: Final = 0.1
 """How much later than it ended the end of a watched server may be noticed, on a busy host."""
 
@@ -87,6 +90,7 @@ class Prober:
         *,
         configuration: ConfiguredJails | None = None,
         memory: Memory | None = None,
+        on_beat: Callable[[], None] | None = None,
     ) -> None:
         """Prepare; nothing runs before `start`.
 
@@ -98,12 +102,16 @@ class Prober:
             clock: the clocks.
             configuration: which jails fail2ban's configuration enables.
             memory: what survives a restart.
+            on_beat: called on the prober's thread as a sign of life: when it is about to probe for the first time, and
+                about once in `BEAT_SECONDS` from then on, but while it probes.
         """
         self._clock = clock or Clock()
         self._make_client = make_client
         self._on_failure = on_failure
         self._configuration = configuration or ConfiguredJails.off()
         self._memory = memory
+        self._on_beat = on_beat
+        self._next_beat = -math.inf
         self._log = structlog.get_logger()
         self._inbox = Inbox()
         self._stopping = False
@@ -166,6 +174,7 @@ class Prober:
         # In this order: options that are wanted from now on call for another probe.
         asking = self._inbox.take_asking()
         client = self._configured()
+        self._beat()
         was_online = self.snapshot.health.state is State.ONLINE
         probe = client.probe(self.snapshot.options.timeout)
         now, timestamp = self._clock.monotonic(), self._clock.wall()
@@ -228,6 +237,7 @@ class Prober:
     def _wait(self, client: ProbeClient, due: float) -> None:
         """Wait until the next probe is due or wanted, or the server may have ended; settle exits meanwhile."""
         while not self._stopping:
+            self._beat()
             now = self._clock.monotonic()
             if now >= due or self._inbox.wants_probe():
                 return
@@ -255,12 +265,20 @@ class Prober:
         settles_in = client.settles_in()
         if settles_in is not None:
             seconds = settles_in
+        if self._on_beat is not None:
+            seconds = min(seconds, self._next_beat - now)
         ready = {descriptor for descriptor, _ in poller.poll(max(0.0, seconds) * 1000)}
         if watched:
             ended, is_news = self._clock.monotonic(), bool(ready - {self._inbox.fileno()})
             # What ends while it is watched wakes this thread at once.
             client.was_alive(max(now, ended - _NOTICE_SECONDS) if is_news else ended)
         return ready
+
+    def _beat(self) -> None:
+        if self._on_beat is None or self._clock.monotonic() < self._next_beat:
+            return
+        self._next_beat = self._clock.monotonic() + BEAT_SECONDS
+        self._on_beat()
 
     def _settle(self, client: ProbeClient) -> bool:
         """Publish what became known without a probe; tell whether it calls for one."""

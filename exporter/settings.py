@@ -106,6 +106,11 @@ class Web(_Group):
         description="Allow POST to /-/probe, /-/activations and /-/reload, by anybody who can reach the address "
         "and whom the web config file lets in.",
     )
+    systemd_socket: Annotated[bool, values.switch()] = Field(
+        default=False,
+        description="Serve on the sockets that systemd's socket unit passes, and not on --web.listen-address. "
+        "Takes effect at the next start.",
+    )
 
 
 class Log(_Group):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import select
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -69,6 +70,8 @@ class Script:
         self.clients: list[FakeClient] = []
         self.died: list[BaseException] = []
         self.published: list[Snapshot] = []
+        self.beats: list[float] = []
+        """When the thread showed a sign of life, in seconds since the beginning."""
         self.prober = Prober(
             options,
             self._make_client,
@@ -76,6 +79,7 @@ class Script:
             Clock(lambda: self.now, lambda: self.now),
             configuration=None if watch is None else ConfiguredJails("/etc/fail2ban", lambda _: watch),
             memory=memory,
+            on_beat=lambda: self.beats.append(self.now - BEGINNING),
         )
         self._over = threading.Event()
 
@@ -943,3 +947,51 @@ def test_stop_ends_a_wait_at_once() -> None:
 
 def test_stop_before_start_is_no_error() -> None:
     Prober(OPTIONS, lambda *_: HangingClient(), lambda _: None).stop()
+
+
+# -- signs of life, which a watchdog lives on
+
+
+def test_a_sign_of_life_comes_with_the_first_probe_and_every_second_from_then_on() -> None:
+    script = Script(ONLINE, ONLINE)
+    counted: list[float] = []
+    script.during[0] = lambda: counted.extend(script.beats)
+
+    script.run()
+
+    assert counted == [0.0]
+    assert script.beats == [float(second) for second in range(61)]
+
+
+def test_a_probe_that_hangs_shows_no_sign_of_life() -> None:
+    script = Script(ONLINE, ONLINE)
+    script.seconds = [8.0, 0.0]
+
+    script.run()
+
+    assert script.beats[:3] == [0.0, 8.0, 9.0]
+
+
+def test_probes_back_to_back_are_no_flood_of_signs_of_life() -> None:
+    script = Script(*[ONLINE] * 100, options=replace(OPTIONS, interval=0.0))
+    script.seconds = [0.125] * 100
+
+    script.run()
+
+    assert script.beats == [float(second) for second in range(13)]
+
+
+def test_a_thread_that_waits_for_an_hour_shows_signs_of_life_meanwhile() -> None:
+    beats: list[float] = []
+    client = HangingClient()
+    client.let.set()
+    prober = Prober(HOURLY, lambda *_: client, lambda _: None, on_beat=lambda: beats.append(time.monotonic()))
+    with structlog.testing.capture_logs():
+        prober.start()
+        try:
+            wait_until(lambda: len(beats) >= 3, "it waits and lives")
+        finally:
+            prober.stop(DEADLINE)
+    os.close(client.connection)
+
+    assert client.probes == 1

@@ -44,6 +44,7 @@ def test_the_defaults_are_those_of_the_contract() -> None:
         "web.telemetry-path": "/metrics",
         "web.config.file": "",
         "web.enable-lifecycle": "false",
+        "web.systemd-socket": "false",
         "log.level": "info",
         "log.format": "auto",
         "config.file": "",

@@ -16,7 +16,7 @@ from exporter.errors import ExporterError
 
 _Target: TypeAlias = tuple[socket.AddressFamily, tuple[str | int | bytes, ...]]
 
-_LISTEN_QUEUE = 4096
+LISTEN_QUEUE = 4096
 """Connections that the kernel completes and keeps until they are accepted; it cuts this to net.core.somaxconn. With a
 queue shorter than an attack, connections are lost, and a scrape among them waits a second for TCP's first retry."""
 
@@ -143,7 +143,7 @@ def _listen(target: _Target, *, dual_stack: bool = False) -> socket.socket:
         # A restart must not wait for the connections of the last run to leave TIME_WAIT.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind(sockaddr)
-        sock.listen(_LISTEN_QUEUE)
+        sock.listen(LISTEN_QUEUE)
         sock.settimeout(0)
     except BaseException:
         sock.close()

@@ -11,19 +11,22 @@ from pathlib import Path
 import pytest
 
 from tests.programs.browser import Chromium, chromium
-from tests.programs.catalogue import CATALOGUE, FAIL2BAN_VERSIONS
+from tests.programs.catalogue import CATALOGUE, FAIL2BAN_VERSIONS, SYSTEMD_VERSIONS
 from tests.programs.fetch import cache_folder, is_there, reason_file
 
 __all__ = [
     "FAIL2BAN_VERSIONS",
+    "SYSTEMD_VERSIONS",
     "Chromium",
     "Fail2banInstall",
     "amtool",
     "chromium",
     "fail2ban",
+    "loaded",
     "openssl",
     "program",
     "promtool",
+    "systemd_analyze",
 ]
 
 
@@ -94,3 +97,15 @@ def promtool() -> Path:
 def amtool() -> Path:
     """Alertmanager's own checker of its configuration; skips or fails as `program` does."""
     return program("alertmanager") / "usr/bin/amtool"
+
+
+def loaded(root: Path, executable: str) -> list[str]:
+    """How to call a program of a folder that has its libraries too, whatever libraries the machine has."""
+    loader = min(root.glob("**/ld-linux*.so.*"))
+    folders = sorted({str(path.parent) for path in root.glob("**/lib*.so*") if path.is_file()})
+    return [str(loader), "--library-path", ":".join(folders), str(root / executable)]
+
+
+def systemd_analyze(version: str) -> list[str]:
+    """How to call systemd-analyze of one of `SYSTEMD_VERSIONS`; skips or fails as `program` does."""
+    return loaded(program(f"systemd-{version}"), "usr/bin/systemd-analyze")

@@ -63,19 +63,11 @@ class Apt:
         plan = self._apt("apt-get", "-qq", "--simulate", "--no-install-recommends", "install", package)
         return [line.split()[1] for line in plan.splitlines() if line.startswith("Inst ")]
 
-    def unpack(self, package: str, version: str, target: Path) -> None:
-        """Download a package and unpack its files into a folder that doesn't exist yet.
-
-        Raises:
-            UnavailableError: The download failed or wasn't what the suite's signature vouches for.
-        """
-        self.unpack_all([f"{package}={version}"], target)
-
     def unpack_all(self, packages: Sequence[str], target: Path) -> None:
         """Download packages, each a name or `name=version`, and unpack their files into one folder.
 
         Raises:
-            UnavailableError: As `unpack` does.
+            UnavailableError: A download failed or wasn't what the suite's signature vouches for.
         """
         download = self.folder / "download"
         download.mkdir(exist_ok=True)

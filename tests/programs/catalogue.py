@@ -18,6 +18,9 @@ class Program:
         suites: Debian suites to look in, best first. Each version comes from a suite of its own whatever Debian the
             machine runs, so the same four servers are tested everywhere.
         proof: Paths inside the package without which it is no use.
+        libraries: Packages of the same suite that are unpacked into the same folder: what the program is linked with,
+            the C library too, where the machine may have none of it or another version. `loaded` in `tests.programs`
+            runs a program so.
     """
 
     name: str
@@ -25,6 +28,7 @@ class Program:
     version: str
     suites: tuple[str, ...]
     proof: tuple[str, ...]
+    libraries: tuple[str, ...] = ()
 
 
 FAIL2BAN_SUITES = {
@@ -35,6 +39,21 @@ FAIL2BAN_SUITES = {
     "1.1.1": ("sid", "forky"),
 }
 FAIL2BAN_VERSIONS = tuple(FAIL2BAN_SUITES)
+
+SYSTEMD_SUITES = {"252": "bookworm", "257": "trixie"}
+SYSTEMD_VERSIONS = tuple(SYSTEMD_SUITES)
+_LINKED_WITH_SYSTEMD = {
+    "252": (
+        *("libsystemd-shared", "libacl1", "libapparmor1", "libaudit1", "libblkid1", "libc6", "libcap-ng0", "libcap2"),
+        *("libcrypt1", "libgcrypt20", "libgpg-error0", "libip4tc2", "libkmod2", "liblz4-1", "liblzma5", "libmount1"),
+        *("libpam0g", "libpcre2-8-0", "libseccomp2", "libselinux1", "libssl3", "libzstd1"),
+    ),
+    "257": (
+        *("libsystemd-shared", "libacl1", "libapparmor1", "libaudit1", "libblkid1", "libc6", "libcap-ng0", "libcap2"),
+        *("libcrypt1", "libmount1", "libpam0g", "libpcre2-8-0", "libseccomp2", "libselinux1", "libssl3t64"),
+        *("zlib1g", "libzstd1"),
+    ),
+}
 
 CATALOGUE: dict[str, Program] = {
     program.name: program
@@ -95,6 +114,17 @@ CATALOGUE: dict[str, Program] = {
             version="3.0",
             suites=("bookworm",),
             proof=("usr/bin/openssl",),
+        ),
+        *(
+            Program(
+                name=f"systemd-{version}",
+                package="systemd",
+                version=version,
+                suites=(suite,),
+                proof=("usr/bin/systemd-analyze",),
+                libraries=_LINKED_WITH_SYSTEMD[version],
+            )
+            for version, suite in SYSTEMD_SUITES.items()
         ),
     )
 }

@@ -91,7 +91,7 @@ def _fetch_one(program: Program, shelves: _Shelves) -> tuple[str, str]:
                 faults.append(f"{suite} has no {program.package} {program.version} (it has: {others})")
                 continue
             unpacked = apt.folder / program.name
-            apt.unpack(program.package, version, unpacked)
+            apt.unpack_all([f"{program.package}={version}", *program.libraries], unpacked)
         except UnavailableError as error:
             faults.append(str(error))
             continue
