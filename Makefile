@@ -4,6 +4,8 @@
 PYTHON ?= python3
 # More arguments for demo, run and pytest: make demo ARGS="--web.listen-address :9292"
 ARGS ?=
+# The Debian that system-test and image-test make.
+SUITE ?= bookworm
 
 # Other arguments may mean another address.
 OPEN := $(if $(ARGS),The line 'listening' says what to open,Open http://127.0.0.1:9191/ (metrics are at http://127.0.0.1:9191/metrics))
@@ -14,7 +16,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv lint format test test-deps demo run recovery-sim lock docs screenshots dashboards image-lint clean
+.PHONY: help venv lint format test test-deps demo run system-test image-test recovery-sim lock docs screenshots dashboards \
+	image-lint clean
 
 help: ## list the targets
 	@echo "fail2ban-exporter: make TARGET [PYTHON=python3.12] [ARGS=...]"
@@ -49,6 +52,12 @@ demo: $(VENV)/runtime.stamp ## the exporter with a simulated fail2ban, on http:/
 run: $(VENV)/runtime.stamp ## the exporter with this machine's fail2ban, whose socket only root may open
 	@echo "$(OPEN); Ctrl-C ends it"
 	@exec $(BIN)/fail2ban-exporter $(ARGS)
+
+system-test: venv ## as root: the systemd units on a booted Debian with its fail2ban (SUITE=bookworm or trixie)
+	SUITE=$(SUITE) $(BIN)/pytest -s -o timeout=1800 tests/system $(ARGS)
+
+image-test: venv ## as root: the image, built and run without a Docker engine beside a real fail2ban (SUITE=...)
+	SUITE=$(SUITE) $(BIN)/pytest -s -o timeout=1800 tests/image $(ARGS)
 
 recovery-sim: venv ## measure how well outages are put down to jails, on 10,000 simulated timelines (ARGS="--seed 2")
 	$(BIN)/python -m tests.recovery --timelines 10000 $(ARGS)

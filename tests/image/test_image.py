@@ -1,0 +1,148 @@
+"""The image on a host whose fail2ban comes and goes, run with as few rights as the README says.
+
+One story on one machine: each test goes on from where the one before it has left the machine.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+from tests.image.conftest import DOCKER
+from tests.system.debian import say
+from tests.system.machine import Machine
+from tests.system.readme import commands
+from tests.waiting import wait_until
+
+NAME = "fail2ban-exporter"
+
+
+def docker(host: Machine, words: str) -> str:
+    return host.run(f"{DOCKER}docker {words}")
+
+
+def inspect(host: Machine, words: str) -> dict[str, Any]:
+    (found,) = json.loads(docker(host, f"{words} inspect {NAME}"))
+    assert isinstance(found, dict)
+    return found
+
+
+def exits(host: Machine) -> dict[str, float]:
+    """How often fail2ban has ended, by kind."""
+    return {kind: host.value("fail2ban_server_exits_total", kind=kind) or 0.0 for kind in ("clean", "crash", "unknown")}
+
+
+def main_pid(host: Machine) -> int:
+    """The exporter's process, as a number of the host's."""
+    return int(docker(host, f"inspect --format={{{{.State.Pid}}}} {NAME}"))
+
+
+def start(host: Machine, *, engine: str = "", exporter: str = "") -> None:
+    """Run the container as the README says, with more flags for the engine and the exporter, until it answers."""
+    run = commands("docker run").partition("docker run ")[2]
+    docker(host, f"run {engine} {run} {exporter}")
+    # Not before: the first process of a PID namespace gets no signal that it does not handle, and so no SIGTERM.
+    wait_until(lambda: host.try_get("/-/healthy") is not None, lambda: docker(host, f"logs {NAME} 2>&1"))
+
+
+def wait_online(host: Machine) -> None:
+    host.wait_for("fail2ban_state", 1, fail2ban_state="online")
+    host.wait_for("fail2ban_jail_up", 1, jail="sshd")
+
+
+def test_the_image_has_what_its_recipe_says(host: Machine) -> None:
+    configuration = inspect(host, "image")["Config"]
+
+    assert configuration["User"] == "0:0"
+    assert configuration["Entrypoint"] == ["/opt/fail2ban-exporter/bin/fail2ban-exporter"]
+    assert configuration["Labels"]["org.opencontainers.image.licenses"] == "MIT"
+    assert "9191/tcp" in configuration["ExposedPorts"]
+    assert docker(host, f"run --rm {NAME} --version").startswith("fail2ban-exporter ")
+
+
+def test_run_as_the_readme_says_it_sees_the_hosts_fail2ban(host: Machine) -> None:
+    start(host)
+
+    wait_online(host)
+
+    assert host.value("fail2ban_pending_recoveries") == 0
+    say("the container runs, with the README's own words; fail2ban is online")
+
+
+def test_it_has_no_capability_and_a_root_that_nobody_writes_to(host: Machine) -> None:
+    status = dict(line.split(":\t", 1) for line in host.run(f"cat /proc/{main_pid(host)}/status").splitlines())
+    refused, said = host.try_run(f'podman exec {NAME} /opt/fail2ban-exporter/bin/python -c \'open("/x", "w")\'')
+
+    assert [int(status[name], 16) for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")] == [0] * 5
+    assert status["NoNewPrivs"] == "1"
+    assert refused != 0
+    assert "Read-only file system" in said
+    say("no capability, no new privileges, read-only root")
+
+
+def test_the_health_check_of_the_image_passes(host: Machine) -> None:
+    docker(host, f"healthcheck run {NAME}")
+
+
+def test_a_restart_of_fail2ban_is_seen_though_systemd_makes_its_folder_anew(host: Machine) -> None:
+    folder = host.run("stat --format=%i /run/fail2ban")
+    host.run("systemctl restart fail2ban")
+    assert host.run("stat --format=%i /run/fail2ban") != folder
+
+    wait_until(lambda: sum(exits(host).values()) == 1, "the end of fail2ban is counted")
+    wait_online(host)
+
+    assert exits(host)["crash"] == 0
+    assert host.value("fail2ban_server_restarts_total") == 1
+    assert host.value("fail2ban_pending_recoveries") == 0
+    say(f"systemctl restart fail2ban: seen, and counted as {exits(host)}")
+
+
+def test_a_crash_that_systemd_repairs_is_seen(host: Machine) -> None:
+    before = exits(host)
+    host.run("systemctl kill --kill-whom=main --signal=KILL fail2ban")
+
+    wait_until(lambda: sum(exits(host).values()) == sum(before.values()) + 1, "the end of fail2ban is counted")
+    wait_online(host)
+
+    assert exits(host)["clean"] == before["clean"]
+    say(f"kill -9 of fail2ban: seen, and counted as {exits(host)}")
+
+
+def test_the_volume_keeps_what_was_counted_when_the_container_is_made_anew(host: Machine) -> None:
+    before = exits(host)
+    docker(host, f"rm --force {NAME}")
+    start(host)
+
+    wait_online(host)
+
+    assert exits(host) == before
+    say("the container removed and run again: counts kept in the volume")
+
+
+def test_with_the_hosts_process_ids_ends_are_told_apart_and_the_process_is_seen(host: Machine) -> None:
+    docker(host, f"rm --force {NAME}")
+    start(host, engine="--pid=host")
+    wait_online(host)
+    before = exits(host)
+
+    host.run("systemctl restart fail2ban")
+    wait_until(lambda: exits(host) == {**before, "clean": before["clean"] + 1}, "a clean exit is counted")
+    wait_online(host)
+
+    assert (host.value("fail2ban_process_resident_memory_bytes") or 0) > 1e6
+    say("with --pid=host: a clean exit is told as such, and the process is seen")
+
+
+def test_it_ends_at_once_when_the_engine_says_so(host: Machine) -> None:
+    started = time.monotonic()
+    docker(host, f"stop {NAME}")
+    seconds = time.monotonic() - started
+
+    assert inspect(host, "container")["State"]["ExitCode"] == 0
+    assert seconds < 8  # an engine waits for ten before it kills
+    log = host.run(f"podman logs {NAME} 2>&1")
+    assert "event=stopped status=0" in log
+    assert "Traceback" not in log
+    say(f"stopped with status 0 after {seconds:.1f} s")

@@ -1,0 +1,24 @@
+"""The commands that the README tells people to run: the tests run these very words."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+# Root needs none, and a small Debian has none.
+_SUDO = 'sudo() { env "$@"; }\n'
+
+
+def commands(containing: str) -> str:
+    """The one shell block of the README's section on installation that contains a text, to be run by root.
+
+    A command that stays in the foreground is left out, and so are comments.
+    """
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    section = text.partition("\n## Install\n")[2].partition("\n## ")[0]
+    (block,) = (
+        found for found in re.findall(r"^```sh\n(.*?)^```$", section, re.MULTILINE | re.DOTALL) if containing in found
+    )
+    lines = [line.partition(" #")[0].rstrip() for line in block.splitlines()]
+    return _SUDO + "\n".join(line for line in lines if line != "sudo fail2ban-exporter")
