@@ -94,7 +94,7 @@ def probe(settings: Settings) -> int:
 class _Exporter:
     """One serving exporter, on the main thread's event loop."""
 
-    def __init__(  # noqa: PLR0913 - all that an exporter is made of comes from the one composition root
+    def __init__(  # noqa: PLR0913, PLR0917 - all that an exporter is made of comes from the one composition root
         self,
         settings: Settings,
         reload: Callable[[], Settings],
