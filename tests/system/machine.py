@@ -49,7 +49,7 @@ class Machine:
                     *("setpriv", "--pdeathsig", "KILL", "--"),
                     *_nspawn(root),
                     f"--directory={root}",
-                    "--machine=fail2ban-exporter-test",
+                    f"--machine=fail2ban-exporter-test-{os.getpid()}",
                     "--volatile=overlay",
                     "--boot",
                     "--register=no",

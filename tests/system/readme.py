@@ -10,6 +10,13 @@ ROOT = Path(__file__).parents[2]
 _SUDO = 'sudo() { env "$@"; }\n'
 
 
+def socket_drop_in() -> str:
+    """What deploy/systemd/README.md says to put into a drop-in of the socket unit for another address."""
+    text = (ROOT / "deploy/systemd/README.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"^```ini\n(\[Socket\].*?)^```$", text, re.MULTILINE | re.DOTALL)
+    return str(block)
+
+
 def commands(containing: str) -> str:
     """The one shell block of the README's section on installation that contains a text, to be run by root.
 

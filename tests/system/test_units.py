@@ -12,7 +12,7 @@ import pytest
 
 from tests.system.debian import Debian, say
 from tests.system.machine import Machine
-from tests.system.readme import ROOT, commands
+from tests.system.readme import ROOT, commands, socket_drop_in
 from tests.waiting import wait_until
 
 UNIT = "fail2ban-exporter.service"
@@ -223,6 +223,20 @@ def test_a_crash_that_systemd_repairs_by_itself_is_seen_all_the_same(machine: Ma
 
     assert exits(machine) == {**before, "crash": before["crash"] + 1}
     say("kill -9 of fail2ban: one crash counted, systemd has repaired it")
+
+
+def test_another_address_is_a_drop_in_of_the_socket_unit(machine: Machine) -> None:
+    folder, both = "/etc/systemd/system/fail2ban-exporter.socket.d", f"fail2ban-exporter.socket {UNIT}"
+    machine.run(f"mkdir -p {folder}; printf %s {quoted(socket_drop_in())} > {folder}/override.conf")
+    machine.run(f"systemctl daemon-reload; systemctl restart {both}")
+
+    assert machine.show("fail2ban-exporter.socket", "Listen") == "127.0.0.1:9191 (Stream)"
+    wait_online(machine)
+
+    machine.run(f"rm {folder}/override.conf; systemctl daemon-reload; systemctl restart {both}")
+    assert machine.show("fail2ban-exporter.socket", "Listen") == "[::]:9191 (Stream)"
+    wait_online(machine)
+    say("another address by a drop-in of the socket unit, and back")
 
 
 def test_it_ends_when_told_and_the_next_scrape_starts_it_again(machine: Machine) -> None:
