@@ -233,7 +233,7 @@ def test_another_address_is_a_drop_in_of_the_socket_unit(machine: Machine) -> No
     assert machine.show("fail2ban-exporter.socket", "Listen") == "127.0.0.1:9191 (Stream)"
     wait_online(machine)
 
-    machine.run(f"rm {folder}/override.conf; systemctl daemon-reload; systemctl restart {both}")
+    machine.run(f"rm -r {folder}; systemctl daemon-reload; systemctl restart {both}")
     assert machine.show("fail2ban-exporter.socket", "Listen") == "[::]:9191 (Stream)"
     wait_online(machine)
     say("another address by a drop-in of the socket unit, and back")
