@@ -5,13 +5,16 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import bcrypt
 import pytest
 
 from tests.programs.sources import UnavailableError
 from tests.system.debian import Debian, expect_root, say, scratch_folder
 from tests.system.machine import Machine
 from tests.system.readme import ROOT, commands
+from tests.web.certificates import Certificates, write_web_config
 
+PASSWORD = "open sesame"  # noqa: S105 - it opens nothing else
 HOST = ("systemd-sysv", "systemd-container", "dbus", "fail2ban", "podman", "crun")
 # What the Dockerfile's BASE_IMAGE has, as far as the exporter can tell: a Python with its venv module.
 BASE = ("python3", "python3-venv")
@@ -69,13 +72,16 @@ def host() -> Iterator[Machine]:
     except UnavailableError as error:
         pytest.fail(str(error), pytrace=False)
     with scratch_folder() as scratch:
-        folders = {name: scratch / name for name in ("src", "extra", "containers")}
+        folders = {name: scratch / name for name in ("src", "extra", "web", "containers")}
         for folder in folders.values():
             folder.mkdir()
         _copy_sources(folders["src"])
         _fill(folders["extra"], wheels)
+        Certificates(folders["web"])
+        hashed = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()
+        write_web_config(folders["web"], f"basic_auth_users:\n  prometheus: {hashed}\n")
         say(f"booting Debian {debian.suite}")
-        binds = {folders["src"]: "/src", folders["extra"]: "/extra", base_root: "/base"}
+        binds = {folders["src"]: "/src", folders["extra"]: "/extra", folders["web"]: "/web", base_root: "/base"}
         with Machine(
             root, scratch / "boot.log", binds=binds, writable={folders["containers"]: "/var/lib/containers"}
         ) as booted:

@@ -9,13 +9,25 @@ import json
 import time
 from typing import Any
 
-from tests.image.conftest import DOCKER
+from tests.image.conftest import DOCKER, PASSWORD
 from tests.system.debian import say
 from tests.system.machine import Machine
 from tests.system.readme import commands
 from tests.waiting import wait_until
 
 NAME = "fail2ban-exporter"
+# Prints the status and the body of an HTTPS scrape with a password.
+_SCRAPE = """
+import base64, ssl, sys, urllib.error, urllib.request
+word = base64.b64encode(f"prometheus:{sys.argv[1]}".encode()).decode()
+request = urllib.request.Request("https://localhost:9191/metrics", headers={"Authorization": f"Basic {word}"})
+try:
+    context = ssl.create_default_context(cafile="/web/ca.pem")
+    with urllib.request.urlopen(request, timeout=20, context=context) as answer:
+        print(answer.status, answer.read().decode())
+except urllib.error.HTTPError as error:
+    print(error.code)
+"""
 
 
 def docker(host: Machine, words: str) -> str:
@@ -38,13 +50,16 @@ def main_pid(host: Machine) -> int:
     return int(docker(host, f"inspect --format={{{{.State.Pid}}}} {NAME}"))
 
 
-def start(host: Machine, *, engine: str = "", exporter: str = "") -> None:
-    """Run the container as the README says, with more flags for the engine and the exporter, until it answers.
+def scrape_securely(host: Machine, password: str) -> str:
+    """The status and the body of a scrape over TLS, empty while nothing answers."""
+    status, said = host.try_run(f"python3 -c '{_SCRAPE}' '{password}'")
+    return said if status == 0 else ""
 
-    Such as a volume with a web config file, and `--web.config.file=`.
-    """
+
+def start(host: Machine) -> None:
+    """Run the container as the README says, until it answers."""
     run = commands("docker run").partition("docker run ")[2]
-    docker(host, f"run {engine} {run} {exporter}")
+    docker(host, f"run {run}")
     # Not before: the first process of a PID namespace gets no signal that it does not handle, and so no SIGTERM.
     wait_until(lambda: host.try_get("/-/healthy") is not None, lambda: docker(host, f"logs {NAME} 2>&1"))
 
@@ -91,7 +106,8 @@ def test_the_health_check_of_the_image_passes(host: Machine) -> None:
 def test_a_restart_of_fail2ban_is_seen_though_systemd_makes_its_folder_anew(host: Machine) -> None:
     folder = host.run("stat --format=%i /run/fail2ban")
     host.run("systemctl restart fail2ban")
-    assert host.run("stat --format=%i /run/fail2ban") != folder
+    new = "stat --format=%i /run/fail2ban"
+    wait_until(lambda: host.try_run(new)[0] == 0 and host.run(new) != folder, "systemd makes the folder anew")
 
     wait_until(lambda: sum(exits(host).values()) == 1, "the end of fail2ban is counted")
     wait_online(host)
@@ -122,6 +138,23 @@ def test_the_volume_keeps_what_was_counted_when_the_container_is_made_anew(host:
 
     assert exits(host) == before
     say("the container removed and run again: counts kept in the volume")
+
+
+def test_with_a_web_config_file_it_speaks_tls_to_whoever_knows_the_password(host: Machine) -> None:
+    docker(host, f"rm --force {NAME}")
+    run = commands("docker run").partition("docker run ")[2]
+    docker(host, f"run -v /web:/etc/exporter:ro {run} --web.config.file=/etc/exporter/web.yml")
+
+    wait_until(
+        lambda: 'fail2ban_jail_up{jail="sshd"} 1.0' in scrape_securely(host, PASSWORD),
+        lambda: docker(host, f"logs {NAME} 2>&1"),
+    )
+
+    assert scrape_securely(host, "wrong").strip() == "401"
+    counted = "fail2ban_exporter_auth_failures_total 1.0"
+    wait_until(lambda: counted in scrape_securely(host, PASSWORD), "the wrong password is counted")
+    docker(host, f"healthcheck run {NAME}")
+    say("with a web config file: scraped over TLS with a password, a wrong one is 401 and counted")
 
 
 def test_with_the_hosts_process_ids_ends_are_told_apart_and_the_process_is_seen(host: Machine) -> None:
