@@ -1,5 +1,7 @@
 """The program as a whole: it starts fast and small, takes new settings without a restart, and ends when told to."""
 
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +11,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from tests.integration.conftest import MakeFail2ban, RunExporter
 from tests.real_fail2ban import Jail
-from tests.waiting import wait_until
+from tests.waiting import DEADLINE, wait_until
 
 _MEMORY_BOUND = 55_000_000
 
@@ -30,6 +32,24 @@ def test_with_50_jails_it_answers_soon_after_its_start_and_stays_small(
     resident = exporter.resident_bytes()
     print(f"first answer after {exporter.seconds_to_first_answer:.2f} s, {resident / 1e6:.1f} MB with 50 jails")
     assert resident < _MEMORY_BOUND
+
+
+def test_the_first_process_of_a_container_ends_on_sigterm_while_it_still_starts(tmp_path: Path) -> None:
+    """The kernel keeps it from a process 1 that has not asked for it: `docker stop` would wait for ten seconds."""
+    imported = tmp_path / "imported"
+    hangs = f"import pathlib, time; pathlib.Path({str(imported)!r}).touch(); time.sleep(60)"
+    (tmp_path / "structlog.py").write_text(hangs, encoding="utf-8")
+    words = ["unshare", "--pid", "--fork", "--kill-child", sys.executable, "-m", "exporter"]
+    container = subprocess.Popen(words, env={**os.environ, "PYTHONPATH": str(tmp_path)})
+    try:
+        wait_until(imported.exists, "it imports what it needs")
+        children = Path(f"/proc/{container.pid}/task/{container.pid}/children")
+        os.kill(int(children.read_text(encoding="ascii")), signal.SIGTERM)
+
+        assert 128 + signal.SIGTERM == container.wait(DEADLINE)
+    finally:
+        container.kill()
+        container.wait()
 
 
 def test_sigterm_ends_it_with_status_0(run_exporter: RunExporter, tmp_path: Path) -> None:
