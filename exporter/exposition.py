@@ -10,19 +10,18 @@ import gzip
 import time
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from prometheus_client.core import Metric
-from prometheus_client.exposition import generate_latest
-from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 
+from exporter import rendering
 from exporter.metrics import DEFINITIONS
 from exporter.negotiation import Format
+from exporter.rendering import EOF, Family
 from exporter.snapshot import Snapshot
 
 OWN_MAX_AGE: Final = 1.0
 """Seconds for which the exporter's own metrics are served again as they are."""
-_EOF: Final = b"# EOF\n"
 _GZIP_LEVEL: Final = 1  # a scrape is read once: a faster pass is worth more than the last tenth of its size
 
 
@@ -81,60 +80,42 @@ class Exposition:
         if self._shown is None or self._shown[0] is not latest or self._shown[1] != shown[1]:
             self._shown = shown
             current = latest.as_of(now)
-            self._of_fail2ban = _Rendered(lambda: [definition.family(current) for definition in DEFINITIONS])
+            self._of_fail2ban = _Rendered(lambda: rendering.of_snapshot(DEFINITIONS, current))
             self._bodies.clear()
         if now - self._exporter_rendered_at >= OWN_MAX_AGE:
             self._exporter_rendered_at = now
-            self._of_exporter = _Rendered(lambda: list(self._own.collect()))
+            self._of_exporter = _Rendered(lambda: rendering.of_library(self._own.collect()))
             self._bodies.clear()
 
     def _join(self, form: Format, names: frozenset[str] | None = None) -> bytes:
-        families = [*self._of_fail2ban.families(form), *self._of_exporter.families(form)]
-        texts = [family.text for family in families if names is None or family.names & names]
-        return b"".join([*texts, _EOF] if form.is_openmetrics else texts)
+        parts = [*self._of_fail2ban.parts(form), *self._of_exporter.parts(form)]
+        texts = [part.text for part in parts if names is None or part.names & names]
+        return b"".join([*texts, EOF] if form.is_openmetrics else texts)
 
 
 @dataclass(frozen=True, slots=True)
-class _Family:
+class _Part:
     names: frozenset[str]
-    """Its own name and those of its samples: what ``name[]`` may ask for."""
     text: bytes
 
 
 class _Rendered:
-    """The families of one source at one time, collected when they are first asked for, rendered once a format."""
+    """The families of one source at one time, collected when they are first asked for, rendered once a syntax."""
 
-    def __init__(self, collect: Callable[[], list[Metric]]) -> None:
+    def __init__(self, collect: Callable[[], list[Family]]) -> None:
         self._collect = collect
-        self._metrics: list[Metric] | None = None
-        self._by_syntax: dict[bool, list[_Family]] = {}
+        self._families: list[Family] | None = None
+        self._by_syntax: dict[bool, list[_Part]] = {}
 
-    def families(self, form: Format) -> list[_Family]:
-        if self._metrics is None:
-            # Comment lines of a family without a sample would say nothing.
-            self._metrics = [metric for metric in self._collect() if metric.samples]
-        if form.is_openmetrics not in self._by_syntax:
-            self._by_syntax[form.is_openmetrics] = [_render(metric, form) for metric in self._metrics]
-        return self._by_syntax[form.is_openmetrics]
-
-
-@dataclass(frozen=True, slots=True)
-class _Single:
-    """A registry of one family, which is what the library renders."""
-
-    metric: Metric
-
-    def collect(self) -> list[Metric]:
-        return [self.metric]
-
-
-def _render(metric: Metric, form: Format) -> _Family:
-    names = frozenset({metric.name, *(sample.name for sample in metric.samples)})
-    registry: Any = _Single(metric)
-    if form.is_openmetrics:
-        text: bytes = generate_openmetrics(registry)  # type: ignore[no-untyped-call]  # the library's
-        return _Family(names, text.removesuffix(_EOF))
-    return _Family(names, generate_latest(registry))
+    def parts(self, form: Format) -> list[_Part]:
+        if self._families is None:
+            self._families = self._collect()
+        openmetrics = form.is_openmetrics
+        if openmetrics not in self._by_syntax:
+            self._by_syntax[openmetrics] = [
+                _Part(family.names, family.text(openmetrics=openmetrics)) for family in self._families
+            ]
+        return self._by_syntax[openmetrics]
 
 
 def _gzip(body: bytes) -> bytes:
