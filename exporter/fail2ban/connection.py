@@ -5,7 +5,7 @@ from __future__ import annotations
 import select
 import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -18,7 +18,7 @@ END: Final = b"<F2B_END_COMMAND>"
 MAX_REPLY_BYTES: Final = 4 * 1024 * 1024
 """The largest reply to a probe's request; a jail's status with 100,000 addresses takes 2 MB."""
 
-_CHUNK: Final = 256 * 1024
+_CHUNK: Final = 64 * 1024  # more is memory that the allocator fetches from the kernel each time
 _RETRY_SECONDS: Final = 0.02
 
 
@@ -41,6 +41,8 @@ class Connection:
         self._path = path
         self._received = bytearray()
         self._searched = 0  # how many received bytes are known to hold no end marker
+        self.meanwhile: Callable[[], None] = lambda: None
+        """Called when requests are on their way, before their replies are waited for."""
         try:
             self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         except OSError as error:
@@ -97,7 +99,8 @@ class Connection:
         for command in commands:
             if not is_read_only(command):
                 raise AssertionError(f"not a read-only command: {command[:1]}")
-        unsent = memoryview(b"".join(pickles.dumps(command) + END for command in commands))
+        unsent = self._send(memoryview(b"".join(pickles.dumps(command) + END for command in commands)))
+        self.meanwhile()
         for _ in commands:
             while (reply := self._take_reply()) is None:
                 unsent = self._exchange(unsent, deadline)
@@ -124,19 +127,28 @@ class Connection:
         poller = select.poll()
         poller.register(self._socket, select.POLLIN | (select.POLLOUT if unsent else 0))
         ready = poller.poll(deadline.remaining() * 1000)
-        try:
-            if ready and ready[0][1] & select.POLLOUT:
-                unsent = unsent[self._socket.send(unsent) :]
-            if ready and ready[0][1] & ~select.POLLOUT:
-                self._receive()
-        except BlockingIOError:
-            pass
-        except OSError as error:
-            raise from_os_error(error, self._path) from None
+        if ready and ready[0][1] & select.POLLOUT:
+            unsent = self._send(unsent)
+        if ready and ready[0][1] & ~select.POLLOUT:
+            self._receive()
         return unsent
 
+    def _send(self, unsent: memoryview) -> memoryview:
+        """Write what the socket takes; return what is left."""
+        try:
+            return unsent[self._socket.send(unsent) :]
+        except BlockingIOError:
+            return unsent
+        except OSError as error:
+            raise from_os_error(error, self._path) from None
+
     def _receive(self) -> None:
-        received = self._socket.recv(_CHUNK)
+        try:
+            received = self._socket.recv(_CHUNK)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            raise from_os_error(error, self._path) from None
         if not received:
             raise ConnectionEndedError(f"the server at {self._path} closed the connection before it had answered")
         self._received += received

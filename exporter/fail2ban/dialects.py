@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from exporter.fail2ban import commands
 from exporter.fail2ban.connection import Connection
@@ -28,8 +28,7 @@ _TOO_MANY_NAMES: Final = (
 _VERSION: Final = re.compile(r"(\d{1,4})\.(\d{1,4})(?:\.(\d{1,4}))?(.*)", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class JailCounts:
+class JailCounts(NamedTuple):
     """One jail's answer, under its name as fail2ban spells it."""
 
     name: str

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import resource
 import select
 import signal
 import socket
@@ -187,11 +188,8 @@ def _peer_pidfd(connected: socket.socket, pid: int | None) -> int | None:
 
 def _stat(pid: int) -> list[str] | None:
     """Return the fields of ``/proc/PID/stat`` behind the command's name, which may hold any character."""
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return None
-    return text.rpartition(")")[2].split()
+    text = _read(f"/proc/{pid}/stat")
+    return None if text is None else text.rpartition(")")[2].split()
 
 
 def _start_ticks(pid: int | None) -> int | None:
@@ -216,18 +214,30 @@ def _epoch(ticks_since_boot: int) -> float | None:
 
 def _open_fds(pid: int) -> int | None:
     try:
-        return sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
+        return len(os.listdir(f"/proc/{pid}/fd"))  # noqa: PTH208  # a path object for each one takes thrice the time
     except OSError:
         return None
 
 
 def _max_fds(pid: int) -> int | None:
-    with suppress(OSError), Path(f"/proc/{pid}/limits").open(encoding="ascii") as lines:
-        for line in lines:
-            if line.startswith("Max open files"):
-                limit = line.split()[3]
-                return int(limit) if limit.isdigit() else None
-    return None
+    with suppress(OSError):  # not everybody may ask, but it takes a tenth of the time
+        limit = resource.prlimit(pid, resource.RLIMIT_NOFILE)[0]
+        return None if limit == resource.RLIM_INFINITY else limit
+    text = _read(f"/proc/{pid}/limits") or ""
+    word = text.partition("Max open files")[2].split(maxsplit=1)[:1]
+    return int(word[0]) if word and word[0].isdigit() else None
+
+
+def _read(path: str) -> str | None:
+    """Return a short file of ``/proc``, in a third of the time that the library for paths and texts takes."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            return os.read(descriptor, _PAGE).decode("utf-8", "replace")
+        finally:
+            os.close(descriptor)
+    except OSError:
+        return None
 
 
 def _kernel() -> tuple[int, ...]:

@@ -70,9 +70,10 @@ def text(value: Value) -> str:
 
 def word(value: Value) -> str:
     """Return a short string, such as a version or a backend."""
-    if len(text(value)) > _MAX_WORD_LENGTH:
+    found = text(value)
+    if len(found) > _MAX_WORD_LENGTH:
         raise not_fail2ban("a version or a backend longer than any")
-    return text(value)
+    return found
 
 
 class LogFiles:
@@ -114,4 +115,4 @@ def number(value: Value) -> float | None:
 
 def printable(name: str) -> str:
     r"""Return the name as valid Unicode: bytes that were not UTF-8 on fail2ban's side are shown as ``\\udcXX``."""
-    return name.encode("utf-8", "backslashreplace").decode("utf-8")
+    return name if name.isascii() else name.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -15,7 +15,7 @@ from exporter.fail2ban.jail_settings import SettingsRead
 from exporter.fail2ban.process import ServerProcess
 from exporter.fail2ban.replies import answer, printable, word
 from exporter.fail2ban.traces import SocketTraces
-from exporter.model import Jail, Server
+from exporter.model import Jail, ProcessUsage, Server
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +50,12 @@ class Session:
 
         A dying process closes its listening socket last: a connection made in that moment reaches nobody.
         """
+        self._connection.meanwhile = self._look_at_process
+        self._usage: ProcessUsage | None = None
         self._version: str | None = None
         self._settings: SettingsRead | None = None
+        self._jails: dict[JailCounts, Jail] = {}
+        """Of the latest answer: most jails are as they were, probe after probe."""
 
     def ask(self, deadline: Deadline) -> Answer:
         """Ask for everything that a probe wants.
@@ -73,6 +77,7 @@ class Session:
             self._version = word(answer(self._connection.ask(commands.VERSION, deadline)))
         self.is_known = True
         dialect = for_version(self._version)
+        self._usage = None
         roster = dialect.ask(self._connection, deadline)
         settings = self._current_settings(dialect, roster.jails, deadline)
         return Answer(
@@ -81,19 +86,29 @@ class Session:
                 identity=self.identity,
                 pid=self.process.pid,
                 start_time=self.process.start_time,
-                usage=self.process.usage(),
+                usage=self._usage,
             ),
             jail_count=roster.count,
-            jails=_sorted(_jail(jail, settings) for jail in roster.jails),
+            jails=self._jails_of(roster.jails, settings),
             # A path that is named by who knows whom may lead to a file system that hangs.
             database_bytes=jail_settings.database_bytes(settings.database) if self.process.is_trusted else None,
         )
+
+    def _look_at_process(self) -> None:
+        """Read what the process uses while it works on an answer: that costs the probe no time."""
+        if self._usage is None:
+            self._usage = self.process.usage()
 
     def _current_settings(self, dialect: Dialect, jails: tuple[JailCounts, ...], deadline: Deadline) -> SettingsRead:
         now = self._clock()
         if self._settings is None or not self._settings.is_current(jails, now):
             self._settings = jail_settings.read(self._connection, dialect, jails, deadline, now)
+            self._jails = {}
         return self._settings
+
+    def _jails_of(self, counts: tuple[JailCounts, ...], settings: SettingsRead) -> tuple[Jail, ...]:
+        self._jails = {one: self._jails.get(one) or _jail(one, settings) for one in counts}
+        return _sorted(self._jails.values())
 
     def has_ended(self) -> bool:
         """Tell whether the connection or the process behind it has ended."""

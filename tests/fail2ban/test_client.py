@@ -236,6 +236,29 @@ def test_settings_are_asked_again_after_a_minute_and_when_the_jails_change(clien
         assert asked() == {"stats"}
 
 
+@pytest.mark.parametrize("version", ["1.0.2", "1.1.1"])
+def test_every_figure_that_changes_shows_in_the_next_probe(version: str, clients: Callable[..., Client]) -> None:
+    jails = {"sshd": FakeJail(0, 0, 0, 0), "web": FakeJail(9, 9, 9, 9)}
+    now = 0.0
+    with FakeServer(Honest(jails, version)) as server:
+        client = clients(server.path, clock=lambda: now)
+        first = client.probe(PLENTY)
+
+        for counts in ((1, 0, 0, 0), (1, 1, 0, 0), (1, 1, 1, 0), (1, 1, 1, 1), (0, 1, 1, 1)):
+            jails["sshd"] = FakeJail(*counts)
+            sshd, web = client.probe(PLENTY).jails
+
+            assert counts == (sshd.failed, sshd.failures, sshd.banned, sshd.bans)
+            assert first.jails[1] == web
+
+        jails["sshd"] = FakeJail(0, 1, 1, 1, maxretry=99)
+        now = 60.0
+        settings = client.probe(PLENTY).jails[0].settings
+
+        assert settings is not None
+        assert settings.max_retries == 99
+
+
 def test_a_connection_that_the_server_drops_between_probes_costs_no_probe(clients: Callable[..., Client]) -> None:
     with FakeServer(Honest()) as server:
         client = clients(server.path)

@@ -73,6 +73,22 @@ def test_all_requests_are_written_before_the_first_reply() -> None:
     assert replies == [(0, number) for number in range(50)]
 
 
+def test_what_else_there_is_to_do_is_done_while_the_server_works() -> None:
+    """Else a probe takes as long as both together."""
+    done = threading.Event()
+
+    def script(conversation: Conversation) -> None:
+        conversation.request()
+        assert done.wait(PLENTY)
+        conversation.reply(good("pong"))
+        conversation.hold()
+
+    with FakeServer(script) as server, closing(connected(server)) as connection:
+        connection.meanwhile = done.set
+
+        assert connection.ask(commands.PING, Deadline.after(PLENTY)) == (0, "pong")
+
+
 def test_more_requests_and_replies_than_the_kernel_holds_do_not_block_each_other() -> None:
     number = 30_000
     reply = good("x" * 100)

@@ -1,7 +1,6 @@
 """Settings are asked for seldom, and what they say is never taken for more than it is."""
 
 import math
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,8 +17,8 @@ from exporter.model import JailSettings
 from tests.fakes import FakeConnection
 
 SSHD = JailCounts("sshd", 1, 2, 3, 4, "polling", None)
-WEB = replace(SSHD, name="web")
-JOURNAL = replace(SSHD, name="journal", backend="systemd")
+WEB = SSHD._replace(name="web")
+JOURNAL = SSHD._replace(name="journal", backend="systemd")
 GONE = (1, RemoteError("UnknownJailException", "sshd"))
 
 ORDINARY: dict[str, Any] = {
@@ -100,7 +99,7 @@ def test_log_files_that_came_with_the_counts_are_not_asked_for_again() -> None:
 
 
 def test_a_jail_named_like_an_option_is_not_asked_about_and_hides_no_other() -> None:
-    found, requests = read(replace(SSHD, name="--all"), WEB)
+    found, requests = read(SSHD._replace(name="--all"), WEB)
 
     assert all("--all" not in request for request in requests)
     assert found.settings["--all"] == JailSettings(None, None, None, None)
@@ -143,7 +142,7 @@ def test_what_is_no_database_file_has_no_size(path: str | None) -> None:
 
 @pytest.mark.parametrize("name", ["dbfile", "dbpurgeage", "loglevel", "thread"])
 def test_a_jail_with_the_name_of_a_server_option_does_not_get_that_options_value_as_its_ban_time(name: str) -> None:
-    found, requests = read(SSHD, replace(SSHD, name=name))
+    found, requests = read(SSHD, SSHD._replace(name=name))
 
     assert found.settings[name] == JailSettings(ban_time=None, find_time=None, max_retries=None, actions=None)
     assert found.settings["sshd"].ban_time == 600

@@ -49,6 +49,14 @@ def seen(path: Path) -> ServerProcess:
         return ServerProcess.of_peer(connection)
 
 
+def most_descriptors(server: FakeServer) -> int | None:
+    """How many descriptors the server's process may have."""
+    with closing(seen(server.path)) as process_seen:
+        usage = process_seen.usage()
+        assert usage is not None
+        return usage.max_fds
+
+
 @pytest.mark.parametrize(
     ("status", "expected"),
     [
@@ -87,6 +95,20 @@ def test_what_the_process_uses_is_told(server: FakeServer) -> None:
     assert 1e6 < usage.resident_bytes < usage.virtual_bytes
     assert usage.open_fds is not None
     assert usage.max_fds is None or usage.open_fds < usage.max_fds
+
+
+def test_how_many_descriptors_it_may_have_is_told_without_the_right_to_ask_the_kernel(
+    server: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = most_descriptors(server)
+
+    def refuse(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr("exporter.fail2ban.process.resource.prlimit", refuse)
+
+    assert asked is not None
+    assert asked == most_descriptors(server)
 
 
 def test_a_process_is_found_again_by_its_identity(server: FakeServer, child: ServerChild, path: Path) -> None:
