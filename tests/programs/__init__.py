@@ -27,6 +27,7 @@ __all__ = [
     "program",
     "promtool",
     "systemd_analyze",
+    "wrk",
 ]
 
 
@@ -109,3 +110,8 @@ def loaded(root: Path, executable: str) -> list[str]:
 def systemd_analyze(version: str) -> list[str]:
     """How to call systemd-analyze of one of `SYSTEMD_VERSIONS`; skips or fails as `program` does."""
     return loaded(program(f"systemd-{version}"), "usr/bin/systemd-analyze")
+
+
+def wrk() -> list[str]:
+    """How to call wrk, which asks a web server as fast as it answers; skips or fails as `program` does."""
+    return loaded(program("wrk"), "usr/bin/wrk")

@@ -126,5 +126,13 @@ CATALOGUE: dict[str, Program] = {
             )
             for version, suite in SYSTEMD_SUITES.items()
         ),
+        Program(
+            name="wrk",
+            package="wrk",
+            version="4.1",
+            suites=("bookworm",),
+            proof=("usr/bin/wrk",),
+            libraries=("libc6", "libgcc-s1", "libluajit-5.1-2", "libssl3"),
+        ),
     )
 }
