@@ -17,6 +17,7 @@ import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from exporter import __version__, log
+from exporter.compat import exposed
 from exporter.configured_jails import ConfiguredJails
 from exporter.demo import Demo
 from exporter.exposition import Exposition
@@ -121,7 +122,6 @@ class _Exporter:
             memory=StateFile(str(self._state_file), self._own.state_file_failed) if self._state_file else None,
             on_beat=self._pass_on_beat,
         )
-        self._exposition = Exposition(lambda: self._prober.snapshot, self._own.registry)
         self._site = self._make_site()
         self._passwords = Passwords()
         self._application = Guard(self._current_site, lambda: web_config.current, own.auth_failed, self._passwords)
@@ -169,7 +169,10 @@ class _Exporter:
             reload=self._reconfigure,
             probe_timeout=self._settings.probe.timeout,
         )
-        return Site(lambda: self._prober.snapshot, self._exposition, web.telemetry_path, lifecycle).application()
+        exposition = Exposition(
+            lambda: self._prober.snapshot, self._own.registry, definitions=exposed(self._settings.metrics.compat)
+        )
+        return Site(lambda: self._prober.snapshot, exposition, web.telemetry_path, lifecycle).application()
 
     def _pass_on_beat(self) -> None:
         """Tell the service manager by way of the event loop: it is to hear of a beat only while both threads live."""

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import gzip
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 from prometheus_client.core import Metric
 
 from exporter import rendering
+from exporter.families import Definition
 from exporter.metrics import DEFINITIONS
 from exporter.negotiation import Format
 from exporter.rendering import EOF, Family
@@ -37,7 +38,12 @@ class Exposition:
     """Serves the latest snapshot as text. Belongs to the thread of the web server."""
 
     def __init__(
-        self, snapshot: Callable[[], Snapshot], own: Collects, clock: Callable[[], float] = time.monotonic
+        self,
+        snapshot: Callable[[], Snapshot],
+        own: Collects,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        definitions: Sequence[Definition] = DEFINITIONS,
     ) -> None:
         """Prepare.
 
@@ -45,10 +51,12 @@ class Exposition:
             snapshot: returns the latest snapshot.
             own: the exporter's own metrics.
             clock: monotonic seconds.
+            definitions: which metrics are made of a snapshot, in the order in which they are served.
         """
         self._snapshot = snapshot
         self._own = own
         self._clock = clock
+        self._definitions = definitions
         self._shown: tuple[Snapshot, bool] | None = None  # the snapshot that is rendered, and whether it was stale
         self._of_fail2ban = _Rendered(list)
         self._of_exporter = _Rendered(list)
@@ -80,7 +88,7 @@ class Exposition:
         if self._shown is None or self._shown[0] is not latest or self._shown[1] != shown[1]:
             self._shown = shown
             current = latest.as_of(now)
-            self._of_fail2ban = _Rendered(lambda: rendering.of_snapshot(DEFINITIONS, current))
+            self._of_fail2ban = _Rendered(lambda: rendering.of_snapshot(self._definitions, current))
             self._bodies.clear()
         if now - self._exporter_rendered_at >= OWN_MAX_AGE:
             self._exporter_rendered_at = now

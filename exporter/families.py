@@ -15,6 +15,7 @@ from prometheus_client.core import (
     InfoMetricFamily,
     Metric,
     StateSetMetricFamily,
+    UntypedMetricFamily,
 )
 
 from exporter.health import Histogram
@@ -22,13 +23,14 @@ from exporter.snapshot import Snapshot
 
 
 class Kind(StrEnum):
-    """The types of OpenMetrics; the older text format calls info and stateset a gauge."""
+    """The types of OpenMetrics; the older text format calls info and stateset a gauge, and unknown untyped."""
 
     GAUGE = "gauge"
     COUNTER = "counter"
     HISTOGRAM = "histogram"
     INFO = "info"
     STATESET = "stateset"
+    UNKNOWN = "unknown"
 
 
 Row: TypeAlias = "tuple[tuple[str, ...], float | Histogram]"
@@ -49,7 +51,8 @@ class Definition:
     @property
     def family_name(self) -> str:
         """The name without the suffix that its kind adds."""
-        return self.name.removesuffix("_total").removesuffix("_info")
+        suffix = {Kind.COUNTER: "_total", Kind.INFO: "_info"}.get(self.kind, "")
+        return self.name.removesuffix(suffix)
 
     def family(self, snapshot: Snapshot) -> Metric:
         """Return the metric's family with its samples."""
@@ -57,6 +60,8 @@ class Definition:
         match self.kind:
             case Kind.GAUGE:
                 return _filled(GaugeMetricFamily(self.name, self.help, labels=self.labels), rows)
+            case Kind.UNKNOWN:
+                return _filled(UntypedMetricFamily(self.name, self.help, labels=self.labels), rows)
             case Kind.COUNTER:
                 return _filled(CounterMetricFamily(self.family_name, self.help, labels=self.labels), rows)
             case Kind.INFO:
@@ -77,7 +82,7 @@ class Definition:
                 return histogram
 
 
-def _filled(family: GaugeMetricFamily | CounterMetricFamily, rows: Iterable[Row]) -> Metric:
+def _filled(family: GaugeMetricFamily | CounterMetricFamily | UntypedMetricFamily, rows: Iterable[Row]) -> Metric:
     for values, value in rows:
         if not isinstance(value, Histogram):
             family.add_metric(values, value)

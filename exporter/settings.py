@@ -17,6 +17,7 @@ from exporter.sources import Given, Setting, Takes
 
 LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["auto", "logfmt", "json", "console"]
+Compat = Literal["f2b"]
 
 
 class InvalidSettings(ExporterError):  # noqa: N818 - it says what is wrong, as the program's users read it
@@ -113,6 +114,15 @@ class Web(_Group):
     )
 
 
+class Metrics(_Group):
+    """Which metrics to export."""
+
+    compat: Annotated[Compat | None, values.choice(get_args(Compat), or_none=True)] = Field(
+        default=None,
+        description="Export the metrics of another exporter as well: f2b_*, those of the older Go exporter.",
+    )
+
+
 class Log(_Group):
     """What to log on standard error."""
 
@@ -146,6 +156,7 @@ class Settings(BaseSettings):
     recovery: Recovery = Recovery()
     jails: Jails = Jails()
     web: Web = Web()
+    metrics: Metrics = Metrics()
     log: Log = Log()
     config: Config = Config()
 

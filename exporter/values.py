@@ -28,15 +28,18 @@ def between(shortest: float, longest: float, note: str = "") -> Takes:
     return Takes(f"{durations.ACCEPTED}, {span}{note}", parse, durations.format, "DURATION")
 
 
-def choice(options: tuple[str, ...]) -> Takes:
-    """Take one of the options, spelt exactly so."""
+def choice(options: tuple[str, ...], *, or_none: bool = False) -> Takes:
+    """Take one of the options, spelt exactly so; if there may be none, also nothing."""
 
     def parse(value: object) -> object:
+        if or_none and (value is None or value == ""):
+            return None
         if value not in options:
             raise ValueError("not one of them")
         return value
 
-    return Takes(", ".join(options), parse, placeholder="|".join(options))
+    accepted = ", ".join(options) + ("; empty for none" if or_none else "")
+    return Takes(accepted, parse, lambda value: str(value or ""), placeholder="|".join(options))
 
 
 def jails() -> Takes:

@@ -54,6 +54,8 @@ def test_expected_jails_are_a_list_and_never_a_jail_without_a_name(argv: list[st
         pytest.param("--web.listen-address", "::1:99", "without brackets", id="v6-without-brackets"),
         pytest.param("--web.listen-address", "x,y", "'x' has no port, 'y' has no port", id="each-bad-element"),
         pytest.param("--web.telemetry-path", "metrics", "not such a path", id="path-without-slash"),
+        pytest.param("--metrics.compat", "F2B", "not one of them", id="compat-in-capitals"),
+        pytest.param("--metrics.compat", "f2b,geo", "not one of them", id="compat-is-one"),
         pytest.param("--web.telemetry-path", "/metrics?x=1", "not such a path", id="path-with-query"),
         pytest.param("--web.telemetry-path", "/metrics#x", "not such a path", id="path-with-fragment"),
         pytest.param("--web.telemetry-path", "/a/../b", "not such a path", id="path-that-clients-rewrite"),

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 
 from prometheus_client.core import Metric
 
+from exporter.compat import F2B
+from exporter.families import Definition
 from exporter.metrics import DEFINITIONS
 from exporter.own import OwnMetrics
 
@@ -15,7 +17,7 @@ _HEAD = """\
 All figures are those of the latest probe of fail2ban, which a background thread makes on its own interval. A value
 that is not known is no sample: while fail2ban is not online, what is read from its socket or its process is absent.
 Counters with a closed set of labels are there at 0 from the start. Types are those of OpenMetrics; in the older text
-format, info and stateset are gauges.
+format, info and stateset are gauges, and unknown is untyped.
 
 ## fail2ban and the probes of it
 
@@ -28,11 +30,23 @@ At most a second old, whatever the probe interval.
 
 """
 
+_F2B = """
+## The names of the older Go exporter
+
+Only with `--metrics.compat=f2b`, beside the others. Names, labels, types and values are those of fail2ban_exporter
+(hctrdev/fail2ban-prometheus-exporter); [migration.md](migration.md) says how to move on from them.
+
+"""
+
 
 def metrics() -> str:
     """Return the reference of every metric: name, type, labels, meaning."""
-    of_fail2ban = [(one.name, str(one.kind), one.labels, one.help) for one in DEFINITIONS]
-    return _HEAD + _table(of_fail2ban) + _OWN + _table(map(_own_row, OwnMetrics().registry.collect()))
+    own = map(_own_row, OwnMetrics().registry.collect())
+    return _HEAD + _table(map(_row, DEFINITIONS)) + _OWN + _table(own) + _F2B + _table(map(_row, F2B))
+
+
+def _row(definition: Definition) -> tuple[str, str, tuple[str, ...], str]:
+    return definition.name, str(definition.kind), definition.labels, definition.help
 
 
 def _own_row(metric: Metric) -> tuple[str, str, tuple[str, ...], str]:

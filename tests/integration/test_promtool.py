@@ -4,6 +4,7 @@ import subprocess
 
 import pytest
 
+from exporter.compat import exposed
 from exporter.exposition import Exposition
 from exporter.negotiation import Format
 from exporter.own import OwnMetrics
@@ -53,10 +54,27 @@ def test_it_finds_nothing_in_what_the_demo_serves(run_exporter: RunExporter) -> 
     assert complaints(demo.get("/metrics").body) == ""
 
 
+@pytest.mark.parametrize("state", SNAPSHOTS)
+def test_with_the_names_of_the_older_exporter_it_complains_of_these_alone(state: str) -> None:
+    lines = complaints(_text(SNAPSHOTS[state], compat="f2b")).splitlines()
+
+    assert [line for line in lines if not line.startswith("f2b_")] == []
+
+
+def test_of_the_older_names_it_dislikes_totals_that_are_gauges_and_a_count() -> None:
+    lines = complaints(_text(SNAPSHOTS["online with many jails, some of them hostile"], compat="f2b")).splitlines()
+
+    assert {line.split()[0] for line in lines} == {
+        "f2b_jail_banned_total",
+        "f2b_jail_count",
+        "f2b_jail_failed_total",
+    }
+
+
 def test_it_would_complain() -> None:
     assert "fail2ban_jail_up metric not unique" in complaints(_text(snapshot(success(jail("twice"), jail("twice")))))
 
 
-def _text(shown: Snapshot) -> str:
-    exposition = Exposition(lambda: shown, OwnMetrics().registry, lambda: 0.0)
+def _text(shown: Snapshot, compat: str | None = None) -> str:
+    exposition = Exposition(lambda: shown, OwnMetrics().registry, lambda: 0.0, definitions=exposed(compat))
     return exposition.render(Format.TEXT_0_0_4).decode()
