@@ -6,10 +6,8 @@ disk that can't be written is no reason to stop: both are told, once, and counte
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
-import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 from exporter.health import Health
 from exporter.health.recovery import Recovery
 from exporter.model import ExitKind, ServerTraces
+from exporter.whole_file import expect_regular, write_whole
 
 VERSION: Final = 1
 MAX_BYTES: Final = 4 * 1024 * 1024
@@ -109,7 +108,7 @@ class StateFile:
     def load(self) -> SavedState | None:
         """Return what was saved; None if there is nothing, or nothing that can be used."""
         try:
-            self._expect_file()
+            expect_regular(self._path)
             with self._path.open("rb") as file:
                 content = file.read(MAX_BYTES + 1)
         except FileNotFoundError:
@@ -177,36 +176,12 @@ class StateFile:
             self._fails = False
             self._log.info("state_file_writable_again", path=str(self._path))
 
-    def _expect_file(self) -> None:
-        """Refuse what is there and is no regular file: a device must be neither waited for nor replaced."""
-        with contextlib.suppress(FileNotFoundError):
-            if not stat.S_ISREG(self._path.stat().st_mode):
-                raise OSError(errno.EINVAL, "not a regular file", str(self._path))
-
     def _write(self, content: bytes) -> None:
-        self._expect_file()
+        expect_regular(self._path)
         if len(content) > MAX_BYTES:
             raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(self._path))
         # Of one name, so that a kill in between leaves one file behind at most, which the next write takes away.
-        temporary = self._path.with_name(f".{self._path.name}.new")
-        try:
-            temporary.unlink(missing_ok=True)
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode=0o600)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(self._path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
-            raise
-        # The rename itself must be on disk too, or a power cut brings the old file back.
-        folder = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        write_whole(self._path, content, mode=0o600, temporary=self._path.with_name(f".{self._path.name}.new"))
 
     def _set_aside(self, reason: str) -> None:
         moved_to: str | None = f"{self._path}.corrupt"

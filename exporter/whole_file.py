@@ -1,0 +1,54 @@
+"""Files that are there whole or not at all, whatever happens while they are written."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+from pathlib import Path
+
+
+def expect_regular(path: Path) -> None:
+    """Refuse what is there and is no regular file: a device must be neither waited for nor replaced.
+
+    Raises:
+        OSError: It is not, or can't be looked at.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", str(path))
+
+
+def write_whole(path: Path, content: bytes, *, mode: int, temporary: Path) -> None:
+    """Put a file in place of what is there: readers see the old or the new one, and after a power cut too.
+
+    Args:
+        path: the file.
+        content: all of it.
+        mode: its permissions, whatever the umask.
+        temporary: what it is called until it is whole, in the same folder. What has that name is removed, and no link
+            is followed.
+
+    Raises:
+        OSError: It could not be written; the old one is still there, and nothing of the new one.
+    """
+    try:
+        temporary.unlink(missing_ok=True)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode=0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fchmod(file.fileno(), mode)
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+    # The rename itself must be on disk too, or a power cut brings the old file back.
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
