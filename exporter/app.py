@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from pathlib import Path
 
 import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -31,6 +32,7 @@ from exporter.settings import InvalidSettings, Settings, effective
 from exporter.snapshot import ProbeOptions, Snapshot
 from exporter.state_file import StateFile
 from exporter.status import status_document
+from exporter.textfile_writer import TextfileWriter
 from exporter.web.config.live import LiveConfig
 from exporter.web.config.model import InvalidWebConfig
 from exporter.web.config.passwords import Passwords
@@ -90,6 +92,23 @@ def probe(settings: Settings) -> int:
     document = status_document(Snapshot(options, health, beat=now, probe=result))
     sys.stdout.write(json.dumps(document, indent=2) + "\n")
     return 0 if result.result is Result.SUCCESS else 1
+
+
+def textfile(settings: Settings, reload: Callable[[], Settings], output: Path, *, once: bool) -> int:
+    """Write the metrics to a file, after each probe until SIGTERM or SIGINT, or once.
+
+    Args:
+        settings: what to do.
+        reload: reads the settings again; raises `InvalidSettings`.
+        output: the file.
+        once: probe once, write and end.
+
+    Returns:
+        The exit status: 0 when asked to end, 1 when the prober failed; once, that of `TextfileWriter.write_once`.
+    """
+    log.configure(settings.log.level, settings.log.format)
+    writer = TextfileWriter(settings, reload, output, _options)
+    return writer.write_once() if once else asyncio.run(writer.run())
 
 
 class _Exporter:

@@ -14,9 +14,10 @@ from functools import partial
 from pathlib import Path
 from typing import TextIO
 
-from exporter import __version__, sources
+from exporter import __version__, sources, values
 from exporter.errors import ExporterError
-from exporter.settings import KNOWN, InvalidSettings, effective, load
+from exporter.settings import KNOWN, InvalidSettings, Settings, effective, load, load_with
+from exporter.sources import Setting
 
 PROGRAM = "fail2ban-exporter"
 _WIDTH = 100
@@ -35,6 +36,8 @@ class Command:
     """Takes the arguments after the command; returns the exit status."""
     examples: tuple[str, ...]
     statuses: str
+    options: tuple[Setting, ...] = ()
+    """Flags of its own, beside those of the settings."""
     topics: Mapping[str, str] = field(default_factory=dict)
     """What it takes in the place of flags, each with its meaning."""
     serves: bool = False
@@ -100,6 +103,16 @@ def _probe(argv: Sequence[str]) -> int:
     return app.probe(settings)
 
 
+def _textfile(argv: Sequence[str]) -> int:
+    settings, own = load_with(_TEXTFILE_OPTIONS, argv, os.environ)
+    from exporter import app  # noqa: PLC0415 - as above
+
+    def reload() -> Settings:
+        return load_with(_TEXTFILE_OPTIONS, argv, os.environ)[0]
+
+    return app.textfile(settings, reload, own["output"], once=own["once"])
+
+
 def _check_config(argv: Sequence[str]) -> int:
     for name, text in effective(load(argv, os.environ, _web_config_faults)).items():
         sys.stdout.write(f"{name} = {sources.visible(text)}\n")
@@ -132,6 +145,10 @@ def _docs(argv: Sequence[str]) -> int:
     return 0
 
 
+_TEXTFILE_OPTIONS = (
+    Setting(("output",), "The file to write, in the folder that node_exporter reads.", ..., values.output()),
+    Setting(("once",), "Probe once, write the file and end: for a timer.", False, values.switch()),  # noqa: FBT003
+)
 _TOPICS = {"metrics": "every metric with its type, labels and meaning", "configuration": "every setting"}
 _SERVING = "0 ended by SIGTERM or SIGINT; 1 failed, the listen address taken for example; 2 bad usage"
 
@@ -156,6 +173,17 @@ COMMANDS = {
         ("probe", "probe --probe.timeout 2s"),
         "0 online; 1 not online; 2 bad usage",
     ),
+    "textfile": Command(
+        "write the metrics to a file for node_exporter's textfile collector, without HTTP",
+        _textfile,
+        (
+            "textfile --output /var/lib/prometheus/node-exporter/fail2ban.prom",
+            "textfile --output /var/lib/prometheus/node-exporter/fail2ban.prom --once",
+        ),
+        "0 told to end, or online; 1 failed, or not online; 2 bad usage; 3 file not written (--once)",
+        options=_TEXTFILE_OPTIONS,
+        serves=True,
+    ),
     "check-config": Command(
         "check flags, environment and configuration files, and print the settings in force",
         _check_config,
@@ -176,10 +204,14 @@ def _help(name: str | None) -> str:
     """Return the help of a command, or of the whole program."""
     command = COMMANDS[name or "serve"]
     flags = "\n".join(map(_flag_help, KNOWN))
-    takes = f"flags, which win over environment, file and default:\n{flags}"
+    own = "\n".join(map(_flag_help, command.options))
+    takes = (
+        f"flags of its own:\n{own}\n\n" if own else ""
+    ) + f"flags, which win over environment, file and default:\n{flags}"
     if command.topics:
         takes = "topics:\n" + "\n".join(f"  {topic:15} {meaning}" for topic, meaning in command.topics.items())
-    usage = f"usage: {PROGRAM} {name or '[command]'} {'|'.join(command.topics) or '[flags]'}"
+    words = [name or "[command]", *map(_usage, command.options), "|".join(command.topics) or "[flags]"]
+    usage = f"usage: {PROGRAM} {' '.join(words)}"
     if name:
         what = [usage, f"{command.summary[0].upper()}{command.summary[1:]}."]
         examples, statuses = command.examples, command.statuses
@@ -202,10 +234,16 @@ def _help(name: str | None) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _flag_help(setting: sources.Setting) -> str:
-    default = setting.text(setting.default) or "none"
+def _usage(option: Setting) -> str:
+    word = option.flag if option.takes.switch else f"{option.flag} {option.takes.placeholder}"
+    return word if option.default is ... else f"[{word}]"
+
+
+def _flag_help(setting: Setting) -> str:
+    default = "required" if setting.default is ... else f"default: {setting.text(setting.default) or 'none'}"
     repeatable = "; repeatable" if setting.takes.repeatable else ""
-    text = f"{setting.description} Accepted: {setting.takes.accepted}. [default: {default}{repeatable}; {setting.env}]"
+    env = f"; {setting.env}" if setting in KNOWN else ""
+    text = f"{setting.description} Accepted: {setting.takes.accepted}. [{default}{repeatable}{env}]"
     indent = " " * 8
     # Names are what people search for and copy: they are never broken.
     lines = textwrap.wrap(

@@ -44,6 +44,7 @@ class Exposition:
         clock: Callable[[], float] = time.monotonic,
         *,
         definitions: Sequence[Definition] = DEFINITIONS,
+        own_max_age: float = OWN_MAX_AGE,
     ) -> None:
         """Prepare.
 
@@ -52,11 +53,13 @@ class Exposition:
             own: the exporter's own metrics.
             clock: monotonic seconds.
             definitions: which metrics are made of a snapshot, in the order in which they are served.
+            own_max_age: seconds for which the exporter's own metrics are served again as they are.
         """
         self._snapshot = snapshot
         self._own = own
         self._clock = clock
         self._definitions = definitions
+        self._own_max_age = own_max_age
         self._shown: tuple[Snapshot, bool] | None = None  # the snapshot that is rendered, and whether it was stale
         self._of_fail2ban = _Rendered(list)
         self._of_exporter = _Rendered(list)
@@ -90,7 +93,7 @@ class Exposition:
             current = latest.as_of(now)
             self._of_fail2ban = _Rendered(lambda: rendering.of_snapshot(self._definitions, current))
             self._bodies.clear()
-        if now - self._exporter_rendered_at >= OWN_MAX_AGE:
+        if now - self._exporter_rendered_at >= self._own_max_age:
             self._exporter_rendered_at = now
             self._of_exporter = _Rendered(lambda: rendering.of_library(self._own.collect()))
             self._bodies.clear()

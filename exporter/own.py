@@ -14,7 +14,13 @@ from exporter import __version__
 class OwnMetrics:
     """A registry of its own, so that nothing is global. May be set and collected from any thread."""
 
-    def __init__(self, wall: Callable[[], float] = time.time) -> None:
+    def __init__(self, wall: Callable[[], float] = time.time, *, of_process: bool = True) -> None:
+        """Make them.
+
+        Args:
+            wall: UTC epoch seconds.
+            of_process: whether ``process_*`` and ``python_*`` are among them.
+        """
         self._wall = wall
         self.registry = CollectorRegistry()
         build = Info("fail2ban_exporter_build", "The exporter's version, and Python's.", registry=self.registry)
@@ -40,9 +46,10 @@ class OwnMetrics:
             registry=self.registry,
         )
         self.reloaded(successfully=True)
-        ProcessCollector(registry=self.registry)
-        PlatformCollector(registry=self.registry)
-        GCCollector(registry=self.registry)
+        if of_process:
+            ProcessCollector(registry=self.registry)
+            PlatformCollector(registry=self.registry)
+            GCCollector(registry=self.registry)
 
     def reloaded(self, *, successfully: bool) -> None:
         """Note that the settings were read again, or could not be."""

@@ -91,6 +91,7 @@ class Prober:
         configuration: ConfiguredJails | None = None,
         memory: Memory | None = None,
         on_beat: Callable[[], None] | None = None,
+        on_publish: Callable[[], None] | None = None,
     ) -> None:
         """Prepare; nothing runs before `start`.
 
@@ -104,6 +105,7 @@ class Prober:
             memory: what survives a restart.
             on_beat: called on the prober's thread as a sign of life: when it is about to probe for the first time, and
                 about once in `BEAT_SECONDS` from then on, but while it probes.
+            on_publish: called on the prober's thread after each new snapshot of what was found.
         """
         self._clock = clock or Clock()
         self._make_client = make_client
@@ -112,6 +114,7 @@ class Prober:
         self._memory = memory
         self._on_beat = on_beat
         self._next_beat = -math.inf
+        self._on_publish = on_publish
         self._log = structlog.get_logger()
         self._inbox = Inbox()
         self._stopping = False
@@ -126,6 +129,27 @@ class Prober:
     def start(self) -> None:
         """Start the thread."""
         self._thread.start()
+
+    def probe_once(self) -> Snapshot:
+        """Probe once on the calling thread, in place of `start`, and keep what is to survive.
+
+        If a server has ended, it waits until it is clear how, for about a second at most.
+
+        Returns:
+            The snapshot of it.
+        """
+        try:
+            self._remember()
+            client, _ = self._probe()
+            while (seconds := client.settles_in()) is not None:
+                select.poll().poll(seconds * 1000)
+                if self._settle(client):
+                    client, _ = self._probe()
+            self._keep(self.snapshot.health, is_last=True)
+        finally:
+            if self._client is not None:
+                self._client.close()
+        return self.snapshot
 
     def reconfigure(self, options: ProbeOptions) -> None:
         """Work by other options from the next turn on, and probe at once. From any thread; the last call wins."""
@@ -170,6 +194,10 @@ class Prober:
 
     def _turn(self) -> None:
         """Probe once, publish, and wait until there is reason for the next probe."""
+        self._wait(*self._probe())
+
+    def _probe(self) -> tuple[ProbeClient, float]:
+        """Probe once and publish; return the client, and when the next probe is due."""
         started = self._clock.monotonic()
         # In this order: options that are wanted from now on call for another probe.
         asking = self._inbox.take_asking()
@@ -186,7 +214,7 @@ class Prober:
         for future in asking:
             future.set_result(self.snapshot)
         interval = self.snapshot.options.interval
-        self._wait(client, next_probe(self.snapshot.health, interval, started, now))
+        return client, next_probe(self.snapshot.health, interval, started, now)
 
     def _configured(self) -> ProbeClient:
         """Return the client for the options that are wanted now, having taken them over."""
@@ -228,6 +256,8 @@ class Prober:
             changed=(health.state, health.restarts, health.exits) != (before.state, before.restarts, before.exits)
         )
         log_changes(self._log, before, health, probe)
+        if self._on_publish is not None:
+            self._on_publish()
 
     def _keep(self, health: Health, *, is_last: bool = False) -> None:
         if self._memory is not None and self._client is not None:

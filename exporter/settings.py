@@ -13,7 +13,7 @@ from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSett
 from exporter import sources, values
 from exporter.addresses import ListenAddress
 from exporter.errors import ExporterError
-from exporter.sources import Given, Setting, Takes
+from exporter.sources import Given, Reading, Setting, Takes
 
 LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["auto", "logfmt", "json", "console"]
@@ -192,40 +192,63 @@ WEB_CONFIG_FILE = "web.config.file"
 def load(
     argv: Sequence[str], environ: Mapping[str, str], inspect: Callable[[Path], Sequence[str]] = lambda _: ()
 ) -> Settings:
+    """Read the settings; see `load_with`."""
+    return load_with((), argv, environ, inspect)[0]
+
+
+def load_with(
+    own: Sequence[Setting],
+    argv: Sequence[str],
+    environ: Mapping[str, str],
+    inspect: Callable[[Path], Sequence[str]] = lambda _: (),
+) -> tuple[Settings, dict[str, Any]]:
     """Read the settings from flags, environment and the file that ``--config.file`` names.
 
     It keeps nothing between calls: to reload, call it again. Every value is checked, that of a lower source too where
     a higher one outranks it, so that a fault is found before the day when it counts.
 
     Args:
+        own: A command's own options, which are flags and nothing else; one whose default is ``...`` must be given.
         argv: The flags, without the program's name and the command.
         environ: The process's environment.
         inspect: Returns the faults of the web config file, which it is given if there is one.
 
+    Returns:
+        The settings, and the values of the command's own options by name.
+
     Raises:
         InvalidSettings: With every fault of all three sources, and of the web config file.
     """
-    flags = sources.from_flags(argv, KNOWN)
+    flags = sources.from_flags(argv, (*KNOWN, *own))
     environment = sources.from_environment(environ, KNOWN)
     file = _from_file([*flags.given, *environment.given])
     faults: list[str] = []
-    for given, own in (flags, environment, file):
-        faults += own
+    for given, met in (flags, environment, file):
+        faults += met
         faults += [fault for entry in given if (fault := entry.check())]
     for entry in (*flags.given, *environment.given, *file.given):
         if entry.setting.name == WEB_CONFIG_FILE and not entry.check():
             path = entry.setting.takes.parse(entry.value)
             faults += inspect(path) if path else ()
             break
+    options = {given.setting.name: given for given in flags.given if given.setting in own}
+    faults += [
+        f"{one.name}: not given; accepted: {one.takes.accepted}"
+        for one in own
+        if one.default is ... and one.name not in options and one.flag not in argv
+    ]
     if faults:
         raise InvalidSettings(faults)
+    of_settings = Reading([given for given in flags.given if given.setting not in own], [])
     token = _sources.set(
-        tuple(InitSettingsSource(Settings, sources.nested(given)) for given, _ in (flags, environment, file))
+        tuple(InitSettingsSource(Settings, sources.nested(given)) for given, _ in (of_settings, environment, file))
     )
     try:
-        return Settings()
+        settings = Settings()
     finally:
         _sources.reset(token)
+    defaults = {one.name: one.default for one in own}
+    return settings, defaults | {name: given.setting.takes.parse(given.value) for name, given in options.items()}
 
 
 def effective(settings: Settings) -> dict[str, str]:
@@ -241,7 +264,7 @@ def value_of(settings: Settings, setting: Setting) -> Any:
     return value
 
 
-def _from_file(outranking: Sequence[Given]) -> sources.Reading:
+def _from_file(outranking: Sequence[Given]) -> Reading:
     """Read the file that the first of the sources above it names, if one does."""
     for given in outranking:
         if given.setting.name != sources.CONFIG_FILE or given.check():
@@ -252,5 +275,5 @@ def _from_file(outranking: Sequence[Given]) -> sources.Reading:
         try:
             return sources.from_file(path, KNOWN)
         except ValueError as error:
-            return sources.Reading([], [given.fault(error)])
-    return sources.Reading([], [])
+            return Reading([], [given.fault(error)])
+    return Reading([], [])

@@ -64,6 +64,11 @@ def file(kind: str, placeholder: str = "FILE") -> Takes:
     return Takes(f"{kind}; empty for none", _file, lambda path: str(path or ""), placeholder)
 
 
+def output() -> Takes:
+    """Take the path of a file to write."""
+    return Takes("a path that ends in the name of a file", _output, str, "FILE")
+
+
 def switch() -> Takes:
     """Take on or off."""
     return Takes("true or false", _switch, lambda value: str(value).lower(), "true|false", switch=True)
@@ -159,6 +164,13 @@ def _socket(value: object) -> Path:
 
 def _file(value: object) -> Path | None:
     return None if value is None or value == "" else _path(value)
+
+
+def _output(value: object) -> Path:
+    path = _path(value)
+    if str(value).endswith("/") or path.name in {"", ".."}:
+        raise ValueError("no name of a file")
+    return path
 
 
 def _path(value: object) -> Path:

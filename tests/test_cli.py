@@ -18,7 +18,8 @@ from exporter.settings import KNOWN, Settings, load
 
 ROOT = Path(exporter.__file__).parent.parent
 SEE = "see 'fail2ban-exporter --help'"
-COMMANDS = ("serve", "demo", "probe", "check-config", "docs")
+COMMANDS = ("serve", "demo", "probe", "textfile", "check-config", "docs")
+OUTPUT = "--output=/run/f2b.prom"
 
 
 class App:
@@ -27,6 +28,7 @@ class App:
     def __init__(self, outcome: int | BaseException = 0) -> None:
         self.outcome = outcome
         self.calls: list[tuple[str, Settings]] = []
+        self.textfiles: list[tuple[Path, bool]] = []
         self.reload: Callable[[], Settings] | None = None
         self.stdout: TextIO | None = None
 
@@ -47,10 +49,21 @@ class App:
         self.reload = reload
         return self._end("demo", settings)
 
+    def textfile(self, settings: Settings, reload: Callable[[], Settings], output: Path, *, once: bool) -> int:
+        """Note the call."""
+        self.reload = reload
+        self.textfiles.append((output, once))
+        return self._end("textfile", settings)
+
     def probe(self, settings: Settings) -> int:
         """Note the call."""
         sys.stdout.write('{"state": "online"}\n')
         return self._end("probe", settings)
+
+
+def own_flags(command: str) -> list[str]:
+    """What a command can't do without."""
+    return [OUTPUT] if command == "textfile" else []
 
 
 @pytest.fixture(autouse=True)
@@ -85,13 +98,77 @@ def test_a_command_runs_with_its_settings_and_its_status_is_the_program_s(app: A
     assert [(call, load([word for word in argv if word != call], {}))] == app.calls
 
 
-@pytest.mark.parametrize("command", ["serve", "demo"])
+@pytest.mark.parametrize(
+    ("argv", "output", "once"),
+    [
+        pytest.param(["--output", "f.prom"], "f.prom", False, id="two words"),
+        pytest.param(["--output=/d/f.prom"], "/d/f.prom", False, id="one word"),
+        pytest.param(["--once", "--output", "f.prom"], "f.prom", True, id="once"),
+        pytest.param(["--output", "f.prom", "--probe.timeout=2s", "--once=false"], "f.prom", False, id="once=false"),
+        pytest.param(["--jails.expected", "a", "--output", "f.prom", "--once"], "f.prom", True, id="after a setting"),
+    ],
+)
+def test_textfile_takes_its_own_flags_among_those_of_the_settings(
+    app: App, argv: list[str], output: str, *, once: bool
+) -> None:
+    assert 0 == cli.main(["textfile", *argv])
+
+    others = [word for word in argv if word.startswith(("--probe", "--jails"))]
+    others = ["--jails.expected", "a"] if others == ["--jails.expected"] else others
+    assert [(Path(output), once)] == app.textfiles
+    assert [("textfile", load(others, {}))] == app.calls
+
+
+@pytest.mark.parametrize(
+    ("argv", "line"),
+    [
+        pytest.param([], "output: not given", id="none"),
+        pytest.param(["--once"], "output: not given", id="once-alone"),
+        pytest.param(["--output"], "output: no value after flag --output", id="no-value"),
+        pytest.param(["--output="], "output: '' from flag --output: no name of a file", id="empty"),
+        pytest.param(["--output=/d/"], "output: '/d/' from flag --output: no name of a file", id="folder"),
+        pytest.param(["--output=.."], "output: '..' from flag --output: no name of a file", id="dots"),
+        pytest.param(["--output=a\0b"], r"output: 'a\x00b' from flag --output: not a path", id="zero-byte"),
+        pytest.param(["--output=a", "--output=b"], "output: 'a' and 'b' from flag --output: given 2 times", id="twice"),
+        pytest.param(["--output=a", "--once=1"], "once: '1' from flag --once: neither", id="once-with-a-number"),
+    ],
+)
+def test_textfile_without_a_file_to_write_is_bad_usage(
+    app: App, capsys: pytest.CaptureFixture[str], argv: list[str], line: str
+) -> None:
+    assert 2 == cli.main(["textfile", *argv])
+
+    [fault, see] = capsys.readouterr().err.splitlines()
+    assert f"fail2ban-exporter: {line}; accepted: " == f"{fault.partition('; accepted: ')[0]}; accepted: "
+    assert SEE == see
+    assert [] == app.calls
+
+
+def test_every_fault_of_textfile_is_named_at_once(app: App, capsys: pytest.CaptureFixture[str]) -> None:
+    assert 2 == cli.main(["textfile", "--ouput=x", "--probe.timeout=soon"])
+
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "fail2ban-exporter: unknown flag --ouput (did you mean --output?)"
+    assert [line.split(": ")[1] for line in lines[1:3]] == ["probe.timeout", "output"]
+    assert [] == app.calls
+
+
+@pytest.mark.parametrize("command", ["serve", "demo", "probe", "check-config"])
+def test_no_other_command_takes_the_flags_of_textfile(
+    app: App, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    assert 2 == cli.main([command, OUTPUT])
+    assert "unknown flag --output" in capsys.readouterr().err
+    assert [] == app.calls
+
+
+@pytest.mark.parametrize("command", ["serve", "demo", "textfile"])
 def test_a_reload_reads_environment_and_file_anew(
     app: App, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: str
 ) -> None:
     file = tmp_path / "exporter.toml"
     file.write_text("probe.timeout = 1\n")
-    cli.main([command, "--config.file", str(file)])
+    cli.main([command, *own_flags(command), "--config.file", str(file)])
     assert app.reload is not None
 
     file.write_text("probe.timeout = 2\n")
@@ -101,11 +178,13 @@ def test_a_reload_reads_environment_and_file_anew(
     assert (2.0, "error") == (settings.probe.timeout, settings.log.level)
 
 
-@pytest.mark.parametrize(("command", "at_once"), [("serve", True), ("demo", True), ("probe", False)])
+@pytest.mark.parametrize(
+    ("command", "at_once"), [("serve", True), ("demo", True), ("textfile", True), ("probe", False)]
+)
 def test_a_command_that_runs_until_it_is_told_to_end_writes_as_it_goes(
     app: App, command: str, *, at_once: bool
 ) -> None:
-    cli.main([command])
+    cli.main([command, *own_flags(command)])
 
     assert at_once == (app.stdout is sys.stdout)
 
@@ -117,11 +196,11 @@ def test_what_probe_prints_reaches_standard_output(app: App, capsys: pytest.Capt
     assert '{"state": "online"}\n' == capsys.readouterr().out
 
 
-@pytest.mark.parametrize("command", ["serve", "demo", "probe", "check-config"])
+@pytest.mark.parametrize("command", ["serve", "demo", "probe", "textfile", "check-config"])
 def test_invalid_settings_end_every_command_with_2_and_one_line_a_fault(
     app: App, capsys: pytest.CaptureFixture[str], command: str
 ) -> None:
-    status = cli.main([command, "--probe.timout=5s", "--probe.timeout=soon", "--log.level=loud"])
+    status = cli.main([command, *own_flags(command), "--probe.timout=5s", "--probe.timeout=soon", "--log.level=loud"])
 
     lines = capsys.readouterr().err.splitlines()
     assert 2 == status
@@ -139,16 +218,18 @@ def test_invalid_settings_end_every_command_with_2_and_one_line_a_fault(
     [
         pytest.param(
             ["serv"],
-            "unknown command 'serv' (did you mean serve?); accepted: serve, demo, probe, check-config, docs",
+            "unknown command 'serv' (did you mean serve?); accepted: serve, demo, probe, textfile, check-config, docs",
             id="close-to-a-command",
         ),
         pytest.param(
             ["restart"],
-            "unknown command 'restart'; accepted: serve, demo, probe, check-config, docs",
+            "unknown command 'restart'; accepted: serve, demo, probe, textfile, check-config, docs",
             id="far-from-any",
         ),
         pytest.param(
-            [""], "unknown command ''; accepted: serve, demo, probe, check-config, docs", id="empty-is-not-serve"
+            [""],
+            "unknown command ''; accepted: serve, demo, probe, textfile, check-config, docs",
+            id="empty-is-not-serve",
         ),
         pytest.param(
             ["--log.level=info", "probe"],

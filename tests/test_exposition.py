@@ -214,6 +214,14 @@ def test_the_exporters_own_metrics_are_never_more_than_a_second_old_and_collecte
         assert collected == stage.collected
 
 
+def test_whoever_renders_seldom_has_the_exporters_own_metrics_of_that_moment() -> None:
+    stage = Stage()
+    stage.exposition = Exposition(lambda: stage.snapshot, stage, lambda: stage.now, own_max_age=0)
+
+    assert "process_collected 1.0" in stage.text()
+    assert "process_collected 2.0" in stage.text()
+
+
 def test_another_snapshot_does_not_collect_the_exporters_own_metrics_again() -> None:
     stage = Stage()
     stage.text()

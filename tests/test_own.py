@@ -55,6 +55,13 @@ def test_requests_refused_for_want_of_a_password_are_counted_from_0() -> None:
     assert shown() == 2
 
 
+def test_where_they_would_collide_with_another_exporters_the_process_and_its_python_are_not_there() -> None:
+    names = {family.name for family in OwnMetrics(of_process=False).registry.collect()}
+
+    assert {name.partition("_")[0] for name in names} == {"fail2ban"}
+    assert {"fail2ban_exporter_build", "fail2ban_exporter_config_last_reload_successful"} <= names
+
+
 def test_the_process_and_its_python_are_there() -> None:
     names = {family.name for family in OwnMetrics().registry.collect()}
 

@@ -63,6 +63,9 @@ class Script:
         self.ended = [False] * len(answers)
         """Whether the connection is at its end after the probe with this number."""
         self.exits: list[ServerExit] = []
+        self.settled = False
+        """Whether nothing waits to become clear."""
+        self.on_publish: Callable[[], None] = lambda: None
         self.traces: ServerTraces | None = None
         self.alive_at = 0.0
         self.started: list[float] = []
@@ -80,6 +83,7 @@ class Script:
             configuration=None if watch is None else ConfiguredJails("/etc/fail2ban", lambda _: watch),
             memory=memory,
             on_beat=lambda: self.beats.append(self.now - BEGINNING),
+            on_publish=self._published,
         )
         self._over = threading.Event()
 
@@ -109,6 +113,9 @@ class Script:
     def _make_client(self, path: str, earlier: ServerTraces | None) -> FakeClient:
         self.clients.append(FakeClient(self, path, earlier))
         return self.clients[-1]
+
+    def _published(self) -> None:
+        self.on_publish()
 
     def _on_failure(self, error: BaseException) -> None:
         self.died.append(error)
@@ -214,8 +221,10 @@ class FakeClient:
         """Watch the connection."""
         return [(self.connection, select.POLLIN)]
 
-    def settles_in(self) -> float:
+    def settles_in(self) -> float | None:
         """Have it ask again at once, which is what moves the clock."""
+        if self._script.settled:
+            return None
         self._script.pass_time(STEP)
         return 0.0
 
@@ -995,3 +1004,69 @@ def test_a_thread_that_waits_for_an_hour_shows_signs_of_life_meanwhile() -> None
     os.close(client.connection)
 
     assert client.probes == 1
+
+
+# -- once, without the thread
+
+
+def test_once_is_one_probe_on_the_calling_thread_and_what_survives_is_kept() -> None:
+    memory = FakeMemory()
+    script = Script(ONLINE, memory=memory)
+    script.settled = True
+
+    shown = script.prober.probe_once()
+
+    assert script.started == [0]
+    assert (shown.health.state, shown.probe) == (State.ONLINE, ONLINE)
+    assert len(memory.asked) == 1
+    assert [len(memory.kept), len(memory.kept_last)] == [1, 1]
+    assert [client.closed for client in script.clients] == [1]
+    assert no_prober_runs()
+    os.close(script.clients[0].connection)
+
+
+def test_once_waits_until_it_is_clear_how_an_earlier_server_ended() -> None:
+    memory = FakeMemory()
+    script = Script(OFFLINE, memory=memory)
+
+    def became_clear() -> None:
+        script.exits = [server_exit(ExitKind.CRASH)]
+        script.settled = True
+
+    script.at(0.5, became_clear)
+    shown = script.prober.probe_once()
+
+    assert shown.health.exits[ExitKind.CRASH] == 1
+    assert memory.kept_last[-1][0].exits[ExitKind.CRASH] == 1
+    assert script.started == [0]
+    os.close(script.clients[0].connection)
+
+
+def test_once_looks_again_if_what_became_clear_is_not_what_was_probed() -> None:
+    script = Script(ONLINE, OFFLINE)
+
+    def became_clear() -> None:
+        script.exits = [server_exit(ExitKind.CRASH)]
+        script.settled = True
+
+    script.at(0.5, became_clear)
+
+    assert script.prober.probe_once().health.state is State.OFFLINE
+    assert script.started == [0, 0.5]
+    os.close(script.clients[0].connection)
+
+
+def test_each_publication_is_told() -> None:
+    script = Script(ONLINE, OFFLINE, ONLINE)
+    told: list[State] = []
+    script.on_publish = lambda: told.append(script.prober.snapshot.health.state)
+    script.exits = [server_exit(ExitKind.CRASH)]
+
+    script.run()
+
+    assert told[:1] == [State.ONLINE]
+    assert [state for state, later in pairwise([*told, None]) if state is not later] == [
+        State.ONLINE,
+        State.OFFLINE,
+        State.ONLINE,
+    ]

@@ -87,6 +87,13 @@ CATALOGUE: dict[str, Program] = {
             proof=("usr/bin/prometheus", "usr/bin/promtool"),
         ),
         Program(
+            name="node-exporter",
+            package="prometheus-node-exporter",
+            version="1.5",
+            suites=("bookworm",),
+            proof=("usr/bin/prometheus-node-exporter",),
+        ),
+        Program(
             name="alertmanager",
             package="prometheus-alertmanager",
             version="0.25",
