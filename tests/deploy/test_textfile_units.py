@@ -12,13 +12,17 @@ from exporter.cli import COMMANDS, PROGRAM
 from exporter.settings import Settings, load_with
 from exporter.textfile import SUFFIX
 from exporter.textfile_writer import NOT_ONLINE, NOT_WRITTEN
+from tests.deploy.test_units import BOUNDS, Host, each_systemd
 
 UNITS: Final = Path(__file__).parents[2] / "deploy" / "systemd" / "textfile"
 SERVICE: Final = "fail2ban-exporter-textfile.service"
 ONCE: Final = "fail2ban-exporter-textfile-once.service"
 TIMER: Final = "fail2ban-exporter-textfile.timer"
 # What is about the program, and not about what it may do.
-_OF_THE_PROGRAM: Final = ("Exec", "Type=", "Environment", "StateDirectory", "Restart", "Timeout", "SuccessExitStatus=")
+_OF_THE_PROGRAM: Final = (
+    *("Exec", "Type=", "NotifyAccess=", "Environment", "StateDirectory", "Restart", "Timeout", "Watchdog"),
+    "SuccessExitStatus=",
+)
 
 
 def lines(unit: str) -> list[str]:
@@ -32,9 +36,9 @@ def value(unit: str, name: str) -> str:
     return found
 
 
-def rights(unit: str) -> list[str]:
+def rights(path: Path) -> list[str]:
     """What a service may do."""
-    service = (UNITS / unit).read_text(encoding="utf-8").partition("[Service]\n")[2].partition("\n[")[0]
+    service = path.read_text(encoding="utf-8").partition("[Service]\n")[2].partition("\n[")[0]
     found = [line for line in service.splitlines() if re.match(r"\w+=", line)]
     return [line for line in found if not line.startswith(_OF_THE_PROGRAM)]
 
@@ -61,20 +65,34 @@ def test_it_may_write_where_its_file_is_and_nowhere_else(unit: str) -> None:
     _, own = started(unit)
 
     assert own["output"].suffix == SUFFIX
-    assert [line for line in rights(unit) if line.startswith("ReadWritePaths=")] == [
+    assert [line for line in rights(UNITS / unit) if line.startswith("ReadWritePaths=")] == [
         f"ReadWritePaths={own['output'].parent}"
     ]
-    assert "ProtectSystem=strict" in rights(unit)
+    assert "ProtectSystem=strict" in rights(UNITS / unit)
 
 
 @pytest.mark.parametrize("unit", [SERVICE, ONCE])
 def test_it_has_no_network_at_all(unit: str) -> None:
-    assert {"PrivateNetwork=yes", "RestrictAddressFamilies=AF_UNIX", "IPAddressDeny=any"} <= set(rights(unit))
+    assert {"PrivateNetwork=yes", "RestrictAddressFamilies=AF_UNIX", "IPAddressDeny=any"} <= set(rights(UNITS / unit))
 
 
-def test_both_services_may_do_the_same() -> None:
-    assert rights(SERVICE) == rights(ONCE)
-    assert len(rights(SERVICE)) > 30
+@pytest.mark.parametrize("unit", [SERVICE, ONCE])
+def test_it_may_do_what_the_exporter_may_on_a_socket_that_systemd_passes_and_write_one_folder(unit: str) -> None:
+    of_the_exporter = rights(UNITS.parent / "socket" / "fail2ban-exporter.service")
+
+    assert [line for line in rights(UNITS / unit) if not line.startswith("ReadWritePaths=")] == of_the_exporter
+
+
+@each_systemd
+def test_systemd_has_nothing_to_say_against_the_units_and_their_exposure_is_small(version: str, tmp_path: Path) -> None:
+    host = Host(tmp_path, version)
+    files = sorted(path for path in UNITS.iterdir() if path.suffix != ".md")
+    host.install(*files)
+
+    assert host.verify(*(file.name for file in files)) == (0, "")
+    assert host.verify("multi-user.target") == (0, "")
+    for unit in (SERVICE, ONCE):
+        assert host.exposure(UNITS / unit) <= BOUNDS["socket"]
 
 
 def test_the_timer_starts_the_one_that_ends_as_often_as_alerts_are_told() -> None:
