@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from exporter.durations import format as format_duration
+from exporter.health import CanaryResult
 from exporter.model import Result, State
 from exporter.snapshot import Snapshot
 
@@ -61,6 +62,27 @@ class Concern:
     remedy: str
 
 
+_CANARY: Final = {
+    CanaryResult.TIMEOUT: Concern(
+        "The canary, a synthetic attacker, was not banned in time: fail2ban answers, and may ban nobody.",
+        "fail2ban's own log says what it does with the canary's jail; if it says nothing, a thread of it is stuck: "
+        "`systemctl restart fail2ban`.",
+    ),
+    CanaryResult.JAIL_MISSING: Concern(
+        "The canary is on, and its jail does not run.",
+        "Install the jail from `deploy/fail2ban`, or name another by `--canary.jail`, then `fail2ban-client reload`.",
+    ),
+    CanaryResult.LOG_FILE_ERROR: Concern(
+        "The canary can't write its failures.",
+        "The exporter's log says why: `--canary.log-file` has to name a file of its own, in a folder that the exporter "
+        "may write to.",
+    ),
+    CanaryResult.INTERNAL_ERROR: Concern(
+        "The canary failed for a fault of the exporter's own.", "The exporter's log says more of it."
+    ),
+}
+
+
 def headline(state: State) -> str:
     """Return the state as a sentence without its full stop."""
     return "fail2ban's state is unknown" if state is State.UNKNOWN else f"fail2ban is {state}"
@@ -93,7 +115,7 @@ def concerns(snapshot: Snapshot) -> tuple[Concern, ...]:
     """Return what is wrong though fail2ban may be online, the worst first."""
     found = []
     if snapshot.health.state is State.ONLINE:
-        found = [*_jails_missing(snapshot), *_jails_without_action(snapshot)]
+        found = [*_jails_missing(snapshot), *_canary_failed(snapshot), *_jails_without_action(snapshot)]
     if faults := snapshot.config_faults:
         found.append(
             Concern(
@@ -131,6 +153,11 @@ def _jails_without_action(snapshot: Snapshot) -> list[Concern]:
             "Set `action` in the jail's section, or take away the empty one, then `fail2ban-client reload`.",
         )
     ]
+
+
+def _canary_failed(snapshot: Snapshot) -> list[Concern]:
+    latest = None if snapshot.canary is None else snapshot.canary.latest
+    return [_CANARY[latest.result]] if latest is not None and latest.result in _CANARY else []
 
 
 def _number(number: int, one: str, more: str) -> str:

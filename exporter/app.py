@@ -18,6 +18,7 @@ import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from exporter import __version__, log
+from exporter.canary import CanaryOptions, CanaryRunner
 from exporter.compat import exposed
 from exporter.configured_jails import ConfiguredJails
 from exporter.demo import Demo
@@ -141,6 +142,7 @@ class _Exporter:
             memory=StateFile(str(self._state_file), self._own.state_file_failed) if self._state_file else None,
             on_beat=self._pass_on_beat,
         )
+        self._canary = CanaryRunner(_canary(settings), lambda: self._prober.snapshot, self._prober.show_canary)
         self._site = self._make_site()
         self._passwords = Passwords()
         self._application = Guard(self._current_site, lambda: web_config.current, own.auth_failed, self._passwords)
@@ -159,6 +161,7 @@ class _Exporter:
         self._warn_if_open()
         self._manager.allow_for(self._settings.probe.timeout)
         self._prober.start()
+        self._canary.start()
         self._web_config.start()
         scheme = "http" if self._web_config.current.security is None else "https"
         path = self._settings.web.telemetry_path
@@ -167,6 +170,7 @@ class _Exporter:
             self._application, self._sockets, self._stop, security=lambda: self._web_config.current.security
         )
         self._web_config.stop()
+        self._canary.stop()
         self._prober.stop()
         self._log.info("stopped", status=self._status)
         return self._status
@@ -234,6 +238,7 @@ class _Exporter:
         self._site = self._make_site()
         self._manager.allow_for(settings.probe.timeout)
         self._prober.reconfigure(_options(settings))
+        self._canary.reconfigure(_canary(settings))
         self._own.reloaded(successfully=True)
         self._log.info("reloaded", **effective(settings))
         self._warn_if_open()
@@ -298,6 +303,20 @@ def _listening(settings: Settings) -> list[socket.socket]:
         structlog.get_logger().warning("passed_socket_unused", name=name, turned_on_by="--web.systemd-socket")
         os.close(descriptor)
     return bind(settings.web.listen_address)
+
+
+def _canary(settings: Settings) -> CanaryOptions | None:
+    canary = settings.canary
+    if canary.log_file is None:
+        return None
+    return CanaryOptions(
+        log_file=canary.log_file,
+        jail=canary.jail,
+        interval=canary.interval,
+        timeout=canary.timeout,
+        socket=str(settings.fail2ban.socket),
+        patience=settings.probe.timeout,
+    )
 
 
 def _shown_address(sock: socket.socket) -> str:

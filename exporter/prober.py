@@ -17,6 +17,7 @@ from exporter.changes import log_changes
 from exporter.configured_jails import ConfiguredJails
 from exporter.health import (
     ActivationReported,
+    Canary,
     Event,
     Health,
     Histogram,
@@ -119,6 +120,7 @@ class Prober:
         self._inbox = Inbox()
         self._stopping = False
         self._wanted = options
+        self._canary: Canary | None = None
         self._client: ProbeClient | None = None
         self._patience = Patience()
         health = Health.initial(options.timeout, options.policy)
@@ -163,6 +165,11 @@ class Prober:
     def report_activation(self, jail: str, timestamp: float | None = None) -> None:
         """Take note that a tool activated a jail, at a UTC epoch time or now. From any thread."""
         self._inbox.report(Report(jail, timestamp, self._clock.monotonic(), self._clock.wall()))
+
+    def show_canary(self, canary: Canary | None) -> None:
+        """Publish what is known of the canary, without a probe. From any thread; the last call wins."""
+        self._canary = canary
+        self._inbox.wake()
 
     def stop(self, patience: float = 0.5) -> None:
         """Ask the thread to end, and wait for it that many seconds; a probe under way is not waited for longer."""
@@ -251,6 +258,7 @@ class Prober:
             probe=probe,
             beat=self._clock.monotonic(),
             config_faults=self._configuration.faults,
+            canary=self._canary,
         )
         self._patience.learn(
             changed=(health.state, health.restarts, health.exits) != (before.state, before.restarts, before.exits)
@@ -316,7 +324,8 @@ class Prober:
         changes = self._configuration.look(now, timestamp)
         exits = self._exits(client)
         events: list[Event] = [*changes, *self._reports(), *exits]
-        if events or self._configuration.faults != self.snapshot.config_faults:
+        shown = self.snapshot
+        if events or self._configuration.faults != shown.config_faults or self._canary is not shown.canary:
             self._publish(events, self.snapshot.probe)
         return bool(changes) or (bool(exits) and self.snapshot.health.state is State.ONLINE)
 

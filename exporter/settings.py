@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
-from exporter import sources, values
+from exporter import durations, sources, values
 from exporter.addresses import ListenAddress
 from exporter.errors import ExporterError
 from exporter.sources import Given, Reading, Setting, Takes
@@ -90,6 +90,24 @@ class WebConfigFile(_Group):
     )
 
 
+class Canary(_Group):
+    """The synthetic attacker that must be banned."""
+
+    log_file: Annotated[Path | None, values.file("a file of its own in a folder that can be written to")] = Field(
+        default=None,
+        description="Turns the canary on, a synthetic attacker that must be banned: where it writes its failures.",
+    )
+    jail: Annotated[str, values.jail()] = Field(
+        default="fail2ban-exporter-canary", description="The jail that watches the canary's log file."
+    )
+    interval: Annotated[float, values.between(1, 86400, "; longer than canary.timeout")] = Field(
+        default=300.0, description="Time from one attack of the canary to the next."
+    )
+    timeout: Annotated[float, values.between(0.5, 3600, "; shorter than canary.interval")] = Field(
+        default=60.0, description="In which the canary must be banned."
+    )
+
+
 class Web(_Group):
     """Where to serve."""
 
@@ -155,6 +173,7 @@ class Settings(BaseSettings):
     probe: Probe = Probe()
     recovery: Recovery = Recovery()
     jails: Jails = Jails()
+    canary: Canary = Canary()
     web: Web = Web()
     metrics: Metrics = Metrics()
     log: Log = Log()
@@ -247,8 +266,21 @@ def load_with(
         settings = Settings()
     finally:
         _sources.reset(token)
+    if fault := _canary_fault(settings.canary, [*flags.given, *environment.given, *file.given]):
+        raise InvalidSettings([fault])
     defaults = {one.name: one.default for one in own}
     return settings, defaults | {name: given.setting.takes.parse(given.value) for name, given in options.items()}
+
+
+def _canary_fault(canary: Canary, given: Sequence[Given]) -> str | None:
+    """Return what is wrong if an attack would last until the next one; at least one of the two settings was given."""
+    if canary.timeout < canary.interval:
+        return None
+    timeout = next((each for each in given if each.setting.name == "canary.timeout"), None)
+    if timeout is not None:
+        return timeout.fault(f"not shorter than canary.interval, {durations.format(canary.interval)}")
+    interval = next(each for each in given if each.setting.name == "canary.interval")
+    return interval.fault(f"not longer than canary.timeout, {durations.format(canary.timeout)}")
 
 
 def effective(settings: Settings) -> dict[str, str]:

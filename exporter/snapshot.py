@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from exporter.health import Health, Policy
+from exporter.health import Canary, Health, Policy
 from exporter.model import Probe, State
 
 STALE_INTERVALS = 3
@@ -40,6 +40,8 @@ class Snapshot:
     """The latest probe; None before the first, and in a stale snapshot."""
     config_faults: int | None = None
     """How many of fail2ban's configuration files could not be read or parsed; None while they are not looked at."""
+    canary: Canary | None = None
+    """What is known from attacks of the canary; None while it is off."""
 
     def stale_at(self) -> float:
         """Return the monotonic seconds from which this snapshot is too old to be served as live."""

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from exporter import __version__, advice
+from exporter.health import Canary
 from exporter.model import Jail, Server
 from exporter.snapshot import Snapshot
 
@@ -44,7 +45,22 @@ def status_document(snapshot: Snapshot) -> dict[str, Any]:
         "server_exits": {str(kind): number for kind, number in health.exits.items()},
         "server_restarts": health.restarts,
         "database_size_bytes": None if probe is None else probe.database_bytes,
+        "canary": None if snapshot.canary is None else _canary(snapshot.canary),
         "exporter": {"version": __version__},
+    }
+
+
+def _canary(canary: Canary) -> dict[str, Any]:
+    latest = canary.latest
+    return {
+        "up": canary.is_up,
+        "result": None if latest is None else str(latest.result),
+        "reason": None if latest is None else latest.reason,
+        "last_timestamp_seconds": None if latest is None else latest.ended,
+        "last_success_timestamp_seconds": canary.last_success,
+        "last_ban_delay_seconds": canary.last_delay,
+        "interval_seconds": canary.interval,
+        "timeout_seconds": canary.timeout,
     }
 
 

@@ -47,6 +47,11 @@ def jails() -> Takes:
     return Takes("names of jails, comma-separated; empty for none", _jails, _joined, "JAIL", repeatable=True)
 
 
+def jail() -> Takes:
+    """Take the name of one jail."""
+    return Takes("the name of a jail", _jail, placeholder="JAIL")
+
+
 def addresses() -> Takes:
     """Take at least one address to listen on."""
     accepted = "host:port, :port or [v6]:port, comma-separated"

@@ -5,7 +5,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from exporter.health import ActivationReported, Event, Health, ProbeEnded, ServerExited, reduce
+from exporter.health import (
+    ActivationReported,
+    Canary,
+    CanaryResult,
+    CanaryRun,
+    Event,
+    Health,
+    ProbeEnded,
+    ServerExited,
+    reduce,
+)
 from exporter.model import ExitKind, Jail, JailSettings, Probe, ProcessUsage, Result, Server, ServerExit
 from exporter.snapshot import ProbeOptions, Snapshot
 
@@ -98,6 +108,15 @@ def then(shown: Snapshot, *events: Event) -> Snapshot:
         probe = event.probe if isinstance(event, ProbeEnded) else shown.probe
         shown = replace(shown, health=reduce(shown.health, event), probe=probe)
     return shown
+
+
+def canary(*results: CanaryResult) -> Canary:
+    """What is known after attacks that ended so; without any, after one that was banned."""
+    known = Canary.initial(300.0, 60.0)
+    for result in results or (CanaryResult.SUCCESS,):
+        delay = 0.75 if result is CanaryResult.SUCCESS else None
+        known = known.after(CanaryRun(result, "so it was", TIMESTAMP, delay))
+    return known
 
 
 def snapshot(

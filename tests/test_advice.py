@@ -7,9 +7,10 @@ from dataclasses import replace
 import pytest
 
 from exporter import advice
+from exporter.health import CanaryResult
 from exporter.model import Result, State
 from exporter.snapshot import Snapshot
-from tests.snapshots import HOSTILE_NAMES, blamed_snapshot, failure, jail, jail_with, snapshot, success
+from tests.snapshots import HOSTILE_NAMES, blamed_snapshot, canary, failure, jail, jail_with, snapshot, success
 
 FAILURES = [result for result in Result if result is not Result.SUCCESS]
 
@@ -64,6 +65,30 @@ def test_each_state_has_a_headline_with_its_word(state: State) -> None:
         ),
         pytest.param(snapshot(success(jail_count=3)), [], id="jails that can't be told apart run"),
         pytest.param(snapshot(failure(), expected=["a"]), [], id="offline the state says it all"),
+        pytest.param(replace(snapshot(success(jail())), canary=canary()), [], id="the canary was banned"),
+        pytest.param(
+            replace(snapshot(success(jail())), canary=canary(CanaryResult.TIMEOUT, CanaryResult.INTERRUPTED)),
+            ["The canary, a synthetic attacker, was not banned in time: fail2ban answers, and may ban nobody."],
+            id="the canary was not",
+        ),
+        pytest.param(
+            replace(snapshot(success(jail())), canary=canary(CanaryResult.JAIL_MISSING)),
+            ["The canary is on, and its jail does not run."],
+            id="the canary has no jail",
+        ),
+        pytest.param(
+            replace(snapshot(success(jail())), canary=canary(CanaryResult.LOG_FILE_ERROR)),
+            ["The canary can't write its failures."],
+            id="the canary can't write",
+        ),
+        pytest.param(
+            replace(snapshot(success(jail())), canary=canary(CanaryResult.INTERNAL_ERROR)),
+            ["The canary failed for a fault of the exporter's own."],
+            id="the canary failed by itself",
+        ),
+        pytest.param(
+            replace(snapshot(failure()), canary=canary(CanaryResult.TIMEOUT)), [], id="offline the canary says no more"
+        ),
         pytest.param(
             replace(snapshot(failure()), config_faults=1),
             ["1 file of fail2ban's configuration can't be read or parsed."],

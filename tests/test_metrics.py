@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from exporter.families import Definition
-from exporter.health import ActivationReported, ConfigurationRead, ProbeEnded, Source
+from exporter.health import ActivationReported, Canary, CanaryResult, ConfigurationRead, ProbeEnded, Source
 from exporter.metrics import DEFINITIONS
 from exporter.model import ExitKind, Probe, Result, State
 from exporter.snapshot import Snapshot
@@ -17,6 +17,7 @@ from tests.snapshots import (
     FOREVER,
     TIMESTAMP,
     blamed_snapshot,
+    canary,
     exited,
     failure,
     jail,
@@ -68,8 +69,17 @@ CONTRACT = {
     "fail2ban_activations_total": ("counter", ("source",)),
     "fail2ban_activation_failures_total": ("counter", ("jail",)),
     "fail2ban_recoveries_total": ("counter", ()),
+    "fail2ban_canary_up": ("gauge", ()),
+    "fail2ban_canary_ban_delay_seconds": ("histogram", ()),
+    "fail2ban_canary_last_ban_delay_seconds": ("gauge", ()),
+    "fail2ban_canary_runs_total": ("counter", ("result",)),
+    "fail2ban_canary_last_success_timestamp_seconds": ("gauge", ()),
+    "fail2ban_canary_interval_seconds": ("gauge", ()),
+    "fail2ban_canary_timeout_seconds": ("gauge", ()),
     "fail2ban_exporter_jail_config_errors": ("gauge", ()),
 }
+
+OF_CANARY = {name for name in CONTRACT if "_canary_" in name}
 
 OF_BLAME = (
     "fail2ban_pending_recovery",
@@ -97,7 +107,7 @@ RECOVERED = replace(
 )
 """Online again after a crash for which a jail was blamed."""
 
-FULL = replace(RECOVERED, options=replace(RECOVERED.options, expected=()))
+FULL = replace(RECOVERED, options=replace(RECOVERED.options, expected=()), canary=canary())
 
 Labels = tuple[tuple[str, str], ...]
 
@@ -198,7 +208,7 @@ def test_while_not_online_the_probes_own_metrics_stay(state: str) -> None:
     always = (
         set(CONTRACT)
         - set(OF_FAIL2BAN)
-        - (WITHOUT_A_PROBE if state == "unknown" else set())
+        - (WITHOUT_A_PROBE | OF_CANARY if state == "unknown" else set())
         - {
             "fail2ban_probe_last_duration_seconds",
             "fail2ban_probe_last_timestamp_seconds",
@@ -245,6 +255,45 @@ def test_every_counter_with_a_closed_label_set_exists_at_0_before_the_first_prob
     assert value("fail2ban_recoveries_total", snapshot()) == 0
     assert value("fail2ban_pending_recoveries", snapshot()) == 0
     assert set(samples("fail2ban_probe_duration_seconds", snapshot()).values()) == {0}
+
+
+def test_a_canary_that_is_off_has_no_metric_at_all() -> None:
+    assert present(replace(FULL, canary=None), OF_CANARY) == set()
+
+
+def test_a_canary_that_has_not_attacked_yet_counts_at_0_and_claims_nothing() -> None:
+    fresh = replace(FULL, canary=Canary.initial(300.0, 60.0))
+
+    assert {(("result", str(result)),): 0 for result in CanaryResult} == samples("fail2ban_canary_runs_total", fresh)
+    assert set(samples("fail2ban_canary_ban_delay_seconds", fresh).values()) == {0}
+    assert present(fresh, OF_CANARY) == OF_CANARY - {
+        "fail2ban_canary_up",
+        "fail2ban_canary_last_ban_delay_seconds",
+        "fail2ban_canary_last_success_timestamp_seconds",
+    }
+
+
+@pytest.mark.parametrize("result", CanaryResult)
+def test_the_canary_is_up_after_a_ban_in_time_and_down_after_whatever_else_says_anything(result: CanaryResult) -> None:
+    shown = replace(FULL, canary=canary(result))
+    up = {CanaryResult.SUCCESS: 1, CanaryResult.INTERRUPTED: None}.get(result, 0)
+
+    assert up == value("fail2ban_canary_up", shown)
+    assert samples("fail2ban_canary_runs_total", shown)[("result", str(result)),] == 1
+
+
+def test_the_figures_of_the_canary_are_each_in_their_own_metric() -> None:
+    shown = replace(FULL, canary=canary(CanaryResult.SUCCESS, CanaryResult.TIMEOUT))
+
+    assert {name: value(name, shown) for name in OF_CANARY if not samples(name, shown).keys() - {()}} == {
+        "fail2ban_canary_up": 0,
+        "fail2ban_canary_last_ban_delay_seconds": 0.75,
+        "fail2ban_canary_last_success_timestamp_seconds": TIMESTAMP,
+        "fail2ban_canary_interval_seconds": 300,
+        "fail2ban_canary_timeout_seconds": 60,
+    }
+    delays = samples("fail2ban_canary_ban_delay_seconds", shown)
+    assert (delays[("le", "0.5"),], delays[("le", "1.0"),], delays[("le", "+Inf"),]) == (0, 1, 1)
 
 
 def test_counters_of_a_jail_exist_at_0_before_its_first_failure() -> None:

@@ -40,6 +40,10 @@ def test_the_defaults_are_those_of_the_contract() -> None:
         "recovery.grace": "10s",
         "recovery.state-file": "",
         "jails.expected": "",
+        "canary.log-file": "",
+        "canary.jail": "fail2ban-exporter-canary",
+        "canary.interval": "5m",
+        "canary.timeout": "1m",
         "web.listen-address": ":9191",
         "web.telemetry-path": "/metrics",
         "web.config.file": "",
@@ -74,6 +78,10 @@ def test_settings_made_by_hand_ignore_the_process_s_environment(monkeypatch: pyt
         (("--recovery.state-file", "RECOVERY__STATE_FILE", "[recovery]\nstate-file"), "/s.json", Path("/s.json")),
         (("--web.enable-lifecycle", "WEB__ENABLE_LIFECYCLE", "[web]\nenable-lifecycle"), "true", True),
         (("--jails.expected", "JAILS__EXPECTED", "[jails]\nexpected"), "sshd, nginx", ("sshd", "nginx")),
+        (("--canary.log-file", "CANARY__LOG_FILE", "[canary]\nlog-file"), "/c.log", Path("/c.log")),
+        (("--canary.jail", "CANARY__JAIL", "[canary]\njail"), "my canary", "my canary"),
+        (("--canary.interval", "CANARY__INTERVAL", "[canary]\ninterval"), "90s", 90.0),
+        (("--canary.timeout", "CANARY__TIMEOUT", "[canary]\ntimeout"), "5s", 5.0),
         (
             ("--web.listen-address", "WEB__LISTEN_ADDRESS", "[web]\nlisten-address"),
             "127.0.0.1:1,[::]:2",
@@ -137,6 +145,44 @@ def test_numbers_in_the_file_are_seconds(tmp_path: Path) -> None:
     settings = load(["--config.file", file], {})
 
     assert (60.0, 2.5) == (settings.probe.interval, settings.probe.timeout)
+
+
+@pytest.mark.parametrize(
+    ("argv", "environ", "fault"),
+    [
+        pytest.param(
+            ["--canary.timeout=5m"],
+            {},
+            "canary.timeout: '5m' from flag --canary.timeout: not shorter than canary.interval, 5m",
+            id="the timeout is as long as the default interval",
+        ),
+        pytest.param(
+            ["--canary.interval=30s"],
+            {},
+            "canary.interval: '30s' from flag --canary.interval: not longer than canary.timeout, 1m",
+            id="the interval is shorter than the default timeout",
+        ),
+        pytest.param(
+            ["--canary.interval=30s"],
+            {f"{ENV}CANARY__TIMEOUT": "40s"},
+            f"canary.timeout: '40s' from environment variable {ENV}CANARY__TIMEOUT: not shorter than canary.interval, "
+            "30s",
+            id="both are given",
+        ),
+    ],
+)
+def test_an_attack_of_the_canary_must_end_before_the_next(argv: list[str], environ: dict[str, str], fault: str) -> None:
+    [found] = faults(argv, environ)
+
+    assert found.startswith(f"{fault}; accepted: a duration")
+
+
+@pytest.mark.parametrize("name", ["", "\udcff"])
+def test_the_canarys_jail_has_to_have_a_name(name: str) -> None:
+    [found] = faults([f"--canary.jail={name}"])
+
+    assert found.startswith("canary.jail: ")
+    assert found.endswith("accepted: the name of a jail")
 
 
 def test_every_fault_of_every_source_is_named_at_once(tmp_path: Path) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from exporter import __version__
-from exporter.health import ProbeEnded
+from exporter.health import Canary, CanaryResult, ProbeEnded
 from exporter.model import ExitKind, Result
 from exporter.snapshot import Snapshot
 from exporter.status import status_document
@@ -17,6 +18,7 @@ from tests.snapshots import (
     HOSTILE_NAMES,
     TIMESTAMP,
     blamed_snapshot,
+    canary,
     exited,
     failure,
     jail,
@@ -81,8 +83,28 @@ def test_online_it_holds_the_whole_answer() -> None:
         "server_exits": {"clean": 0, "crash": 0, "unknown": 0},
         "server_restarts": 0,
         "database_size_bytes": 4096,
+        "canary": None,
         "exporter": {"version": __version__},
     }
+
+
+def test_the_canary_says_how_its_latest_attack_ended() -> None:
+    assert document(replace(snapshot(), canary=canary(CanaryResult.SUCCESS, CanaryResult.TIMEOUT)))["canary"] == {
+        "up": False,
+        "result": "timeout",
+        "reason": "so it was",
+        "last_timestamp_seconds": TIMESTAMP,
+        "last_success_timestamp_seconds": TIMESTAMP,
+        "last_ban_delay_seconds": 0.75,
+        "interval_seconds": 300.0,
+        "timeout_seconds": 60.0,
+    }
+
+
+def test_a_canary_that_has_not_attacked_yet_is_neither_up_nor_down() -> None:
+    found = document(replace(snapshot(), canary=Canary.initial(300.0, 60.0)))["canary"]
+
+    assert (found["up"], found["result"], found["last_success_timestamp_seconds"]) == (None, None, None)
 
 
 def test_a_permanent_ban_is_null_and_says_so_since_json_has_no_infinity() -> None:

@@ -124,6 +124,18 @@ def _ask_each(connection: Connection, deadline: Deadline, request: Callable[[str
     return Roster(total, tuple(jails))
 
 
+def ask_one(connection: Connection, dialect: Dialect, jail: str, deadline: Deadline) -> JailCounts | None:
+    """Ask for one jail alone, without its addresses where the version can; None if no such jail runs."""
+    request = commands.status_of(jail) if dialect is PLAIN else commands.short_status_of(jail)
+    try:
+        status = answer(connection.ask(request, deadline))
+    except RemoteFault as error:
+        if error.no_such_jail:
+            return None
+        raise
+    return _from_status(jail, status, LogFiles())
+
+
 def _names(status: Value) -> tuple[int, list[str]]:
     """Take apart ``[('Number of jail', 2), ('Jail list', 'nginx, sshd')]``.
 

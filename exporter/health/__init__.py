@@ -1,6 +1,7 @@
 """What the probes mean: states, counts, blame. A pure reducer, without I/O or a clock: time comes with the event."""
 
 from exporter.health.activations import Source
+from exporter.health.canary import Attack, Canary, CanaryResult, CanaryRun
 from exporter.health.events import (
     ActivationReported,
     ConfigurationRead,
@@ -17,6 +18,10 @@ from exporter.health.state import Health
 
 __all__ = [
     "ActivationReported",
+    "Attack",
+    "Canary",
+    "CanaryResult",
+    "CanaryRun",
     "ConfigurationRead",
     "Event",
     "Health",

@@ -21,9 +21,9 @@ class Histogram:
     total: float = 0.0
 
     @classmethod
-    def up_to(cls, timeout: float) -> Histogram:
-        """Return an empty histogram with bounds from 0.2 ms to the timeout."""
-        bounds = (*(bound for bound in _DURATIONS if bound < timeout), timeout)
+    def up_to(cls, timeout: float, among: tuple[float, ...] = _DURATIONS) -> Histogram:
+        """Return an empty histogram with those of the bounds that are below the timeout, and the timeout."""
+        bounds = (*(bound for bound in among if bound < timeout), timeout)
         return cls(bounds=bounds, counts=(0,) * (len(bounds) + 1))
 
     def observe(self, value: float) -> Histogram:

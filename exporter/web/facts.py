@@ -10,7 +10,13 @@ from exporter.web.text import age, count, milliseconds, plural
 
 def facts(snapshot: Snapshot, now: float) -> str:
     """Return the figures that stand between the state and the jails, as of a UTC epoch time."""
-    terms = {**_jails(snapshot), **_server(snapshot, now), **_probes(snapshot, now), **_ends(snapshot)}
+    terms = {
+        **_jails(snapshot),
+        **_server(snapshot, now),
+        **_probes(snapshot, now),
+        **_canary(snapshot, now),
+        **_ends(snapshot),
+    }
     if not terms:
         return ""
     items = "".join(
@@ -43,6 +49,16 @@ def _server(snapshot: Snapshot, now: float) -> dict[str, tuple[str, str]]:
     up = "" if server.start_time is None else f"up for {age(server.start_time, now)}"
     pid = "" if server.pid is None else f"process {server.pid}"
     return {"fail2ban": (escape(server.version), ", ".join(filter(None, (up, pid))))}
+
+
+def _canary(snapshot: Snapshot, now: float) -> dict[str, tuple[str, str]]:
+    latest = None if snapshot.canary is None else snapshot.canary.latest
+    if latest is None:
+        return {}
+    ago = f"{age(latest.ended, now)} ago"
+    if latest.delay is None:
+        return {"Canary": ("not banned", ago)}
+    return {"Canary": (f"banned in {milliseconds(latest.delay)}", ago)}
 
 
 def _ends(snapshot: Snapshot) -> dict[str, tuple[str, str]]:

@@ -18,17 +18,21 @@ MakeFail2ban = Callable[..., RealFail2ban]
 def make_fail2ban(tmp_path: Path) -> Iterator[MakeFail2ban]:
     """A factory: `make_fail2ban("1.1.0", [Jail("sshd")])`; it isn't started yet.
 
-    Takes `database=False` as well. Skips (with CI=true: fails) when that version isn't there.
+    Takes `database=False` and `libraries=["pyinotify"]` as well. Skips (with CI=true: fails) when that version or
+    library isn't there.
     """
     with ExitStack() as servers:
         count = 0
 
-        def make(version: str, jails: Iterable[Jail], *, database: bool = True) -> RealFail2ban:
+        def make(
+            version: str, jails: Iterable[Jail], *, database: bool = True, libraries: Iterable[str] = ()
+        ) -> RealFail2ban:
             nonlocal count
             count += 1
             folder = tmp_path / f"fail2ban-{count}"
             folder.mkdir()
-            return servers.enter_context(RealFail2ban(programs.fail2ban(version), folder, jails, database=database))
+            install = programs.fail2ban(version, *libraries)
+            return servers.enter_context(RealFail2ban(install, folder, jails, database=database))
 
         yield make
 

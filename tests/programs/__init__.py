@@ -38,10 +38,12 @@ class Fail2banInstall:
     Attributes:
         version: Such as `1.1.0`.
         root: The folder that stands for `/` of the package.
+        libraries: The same of further packages whose modules it may import.
     """
 
     version: str
     root: Path
+    libraries: tuple[Path, ...] = ()
 
     @property
     def server(self) -> list[str]:
@@ -56,7 +58,7 @@ class Fail2banInstall:
     @property
     def environment(self) -> dict[str, str]:
         """The whole environment for either: nothing of the tests' own reaches fail2ban."""
-        modules = [self.root / "usr/lib/python3/dist-packages"]
+        modules = [root / "usr/lib/python3/dist-packages" for root in (self.root, *self.libraries)]
         if self.version.startswith("0.11."):
             modules.insert(0, Path(__file__).parent / "shim")
         return {
@@ -80,9 +82,9 @@ def program(name: str) -> Path:
     pytest.skip(message)
 
 
-def fail2ban(version: str) -> Fail2banInstall:
-    """One of `FAIL2BAN_VERSIONS`; skips or fails as `program` does."""
-    return Fail2banInstall(version, program(f"fail2ban-{version}"))
+def fail2ban(version: str, *libraries: str) -> Fail2banInstall:
+    """One of `FAIL2BAN_VERSIONS`, with libraries by their names in the catalogue; skips or fails as `program` does."""
+    return Fail2banInstall(version, program(f"fail2ban-{version}"), tuple(map(program, libraries)))
 
 
 def openssl() -> Path:

@@ -73,6 +73,13 @@ CATALOGUE: dict[str, Program] = {
             for version, suites in FAIL2BAN_SUITES.items()
         ),
         Program(
+            name="pyinotify",
+            package="python3-pyinotify",
+            version="0.9.6",
+            suites=("bookworm", "trixie"),
+            proof=("usr/lib/python3/dist-packages/pyinotify.py",),
+        ),
+        Program(
             name="promtool",
             package="promtool",
             version="2.53",

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import pytest
 
-from exporter.health import ProbeEnded
+from exporter.health import Canary, CanaryResult, ProbeEnded
 from exporter.model import Result
 from exporter.snapshot import Snapshot
 from exporter.web.page import StatusPage, View
@@ -21,6 +21,7 @@ from tests.snapshots import (
     FOREVER,
     TIMESTAMP,
     blamed_snapshot,
+    canary,
     failure,
     jail,
     jail_with,
@@ -192,6 +193,25 @@ def test_the_figures_of_all_jails_stand_above_the_table() -> None:
     assert "Failing now460 failures since the start" in text
     assert "fail2ban1.1.0up for 1157 days, process 42" in text.replace("1,157", "1157")
     assert "Latest probe4 seconds agotook 2.00 ms" in text
+
+
+@pytest.mark.parametrize(
+    ("result", "says"),
+    [
+        pytest.param(CanaryResult.SUCCESS, "Canarybanned in 750 ms5 s ago", id="banned"),
+        pytest.param(CanaryResult.TIMEOUT, "Canarynot banned5 s ago", id="not banned"),
+    ],
+)
+def test_the_canarys_latest_attack_stands_among_the_figures(result: CanaryResult, says: str) -> None:
+    shown = page(replace(ONLINE, canary=canary(result)), wall=TIMESTAMP + 5)
+
+    assert says in " ".join(shown.text.split())
+    assert ("was not banned in time" in shown.text) is (result is CanaryResult.TIMEOUT)
+
+
+def test_a_canary_that_is_off_or_has_not_attacked_yet_is_not_mentioned() -> None:
+    for shown in (ONLINE, replace(ONLINE, canary=Canary.initial(300.0, 60.0))):
+        assert "anary" not in page(shown).text
 
 
 def test_offline_it_says_when_fail2ban_answered_last() -> None:
