@@ -65,6 +65,31 @@ def probes() -> list[PanelBuilder]:
     ]
 
 
+def canary() -> list[PanelBuilder]:
+    """Return the panels about the synthetic attacker, which are empty where it is off."""
+    delays = total(rate("fail2ban_canary_ban_delay_seconds_bucket"), "le")
+    return [
+        graph(
+            Caption(
+                "Canary: time to the ban",
+                "How long it took until the exporter's synthetic attacker was banned: the latest one on each host, the "
+                "slowest first, and the median of all. Empty where the canary is off, and until it is banned.",
+                units.Seconds,
+            ),
+            _lines(each(of("fail2ban_canary_last_ban_delay_seconds"))),
+            Query(f"histogram_quantile(0.5, {delays})", "median"),
+        ),
+        events(
+            Caption(
+                "Canary: attacks by result",
+                "How attacks ended: only success is a ban in time; interrupted says nothing, as fail2ban was stopped.",
+                units.Short,
+            ),
+            Query(total(growth("fail2ban_canary_runs_total"), "result"), "{{result}}"),
+        ),
+    ]
+
+
 def server() -> list[PanelBuilder]:
     """Return the panels about fail2ban's own process and database."""
     return [

@@ -18,6 +18,7 @@ from tests.snapshots import (
     HOSTILE_NAMES,
     TIMESTAMP,
     blamed_snapshot,
+    canary,
     failure,
     jail,
     jail_with,
@@ -26,7 +27,7 @@ from tests.snapshots import (
     then,
 )
 
-WELL = replace(snapshot(success(jail(), jail("web"), FOREVER)), config_faults=0)
+WELL = replace(snapshot(success(jail(), jail("web"), FOREVER)), config_faults=0, canary=canary())
 BLAMED = blamed_snapshot("web", expected=["sshd", "web"])
 STATES = {
     "online": WELL,

@@ -36,7 +36,8 @@ def metric_labels() -> dict[str, set[str]]:
     labels = {"up": set[str]()}
     for one in DEFINITIONS:
         labels[one.name] = set(one.labels)
-    labels["fail2ban_probe_duration_seconds_bucket"] = {"le"}
+    for name in ("fail2ban_probe_duration_seconds", "fail2ban_canary_ban_delay_seconds"):
+        labels[f"{name}_bucket"] = {"le"}
     for metric in OwnMetrics().registry.collect():
         for sample in metric.samples:
             labels.setdefault(sample.name, set()).update(sample.labels)

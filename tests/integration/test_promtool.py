@@ -1,6 +1,7 @@
 """Prometheus's own checker finds nothing to complain of, whatever the jails are called."""
 
 import subprocess
+from dataclasses import replace
 
 import pytest
 
@@ -11,7 +12,7 @@ from exporter.own import OwnMetrics
 from exporter.snapshot import Snapshot
 from tests.integration.conftest import RunExporter
 from tests.programs import promtool
-from tests.snapshots import FOREVER, HOSTILE_NAMES, failure, jail, snapshot, success
+from tests.snapshots import FOREVER, HOSTILE_NAMES, canary, failure, jail, snapshot, success
 from tests.waiting import DEADLINE
 
 MANY = [jail(f"jail{number}") for number in range(500)]
@@ -21,6 +22,7 @@ SNAPSHOTS = {
         success(*MANY, FOREVER, *map(jail, HOSTILE_NAMES)), expected=["missing"]
     ),
     "online without a jail": snapshot(success()),
+    "with a canary": replace(snapshot(success(jail())), canary=canary()),
     "offline": snapshot(success(jail()), failure(), expected=["sshd", *HOSTILE_NAMES]),
     "before the first probe": snapshot(),
     "stale": snapshot(success(jail())).as_of(1e6),

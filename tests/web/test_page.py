@@ -198,8 +198,8 @@ def test_the_figures_of_all_jails_stand_above_the_table() -> None:
 @pytest.mark.parametrize(
     ("result", "says"),
     [
-        pytest.param(CanaryResult.SUCCESS, "Canarybanned in 750 ms5 s ago", id="banned"),
-        pytest.param(CanaryResult.TIMEOUT, "Canarynot banned5 s ago", id="not banned"),
+        pytest.param(CanaryResult.SUCCESS, "Canarybanned in 750 ms5 seconds ago", id="banned"),
+        pytest.param(CanaryResult.TIMEOUT, "Canarynot banned5 seconds ago", id="not banned"),
     ],
 )
 def test_the_canarys_latest_attack_stands_among_the_figures(result: CanaryResult, says: str) -> None:
