@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
+from exporter.canary_metrics import CANARY
 from exporter.families import Definition, Kind, Row
-from exporter.health import Canary, Histogram, Remembered
+from exporter.health import Remembered
 from exporter.model import Jail, JailSettings, ProcessUsage, State
 from exporter.snapshot import Snapshot
 
@@ -53,15 +54,6 @@ def _by_remembered(read: Callable[[Remembered], float | None]) -> Callable[[Snap
             value = read(kept)
             if value is not None:
                 yield (jail,), value
-
-    return rows
-
-
-def _of_canary(read: Callable[[Canary], float | Histogram | None]) -> Callable[[Snapshot], Iterator[Row]]:
-    def rows(snapshot: Snapshot) -> Iterator[Row]:
-        value = None if snapshot.canary is None else read(snapshot.canary)
-        if value is not None:
-            yield (), value
 
     return rows
 
@@ -351,53 +343,7 @@ DEFINITIONS: Final = (
         "Blamed outages that ended with fail2ban online.",
         _one(lambda snapshot: snapshot.health.recovery.recoveries),
     ),
-    Definition(
-        "fail2ban_canary_up",
-        _GAUGE,
-        "1 when the canary's latest attacker was banned in time, 0 when it was not, for whatever reason; absent before "
-        "the first attack, and while the canary is off, as are all metrics of the canary.",
-        _of_canary(lambda canary: canary.is_up),
-    ),
-    Definition(
-        "fail2ban_canary_ban_delay_seconds",
-        Kind.HISTOGRAM,
-        "How long it took from a failure written to the ban seen, in seconds, where it was banned in time.",
-        _of_canary(lambda canary: canary.delays),
-    ),
-    Definition(
-        "fail2ban_canary_last_ban_delay_seconds",
-        _GAUGE,
-        "How long the latest ban of the canary took, in seconds.",
-        _of_canary(lambda canary: canary.last_delay),
-    ),
-    Definition(
-        "fail2ban_canary_runs_total",
-        _COUNTER,
-        "Attacks of the canary, by how they ended: success (banned in time), timeout (not banned, though fail2ban "
-        "answered all the while), jail_missing (its jail does not run), log_file_error (its failures could not be "
-        "written), interrupted (fail2ban or the jail ended or did not answer meanwhile: says nothing), "
-        "internal_error (the exporter failed at it).",
-        _by_key(lambda snapshot: () if snapshot.canary is None else snapshot.canary.runs.items()),
-        ("result",),
-    ),
-    Definition(
-        "fail2ban_canary_last_success_timestamp_seconds",
-        _GAUGE,
-        "When the canary was last banned in time, in seconds since the epoch.",
-        _of_canary(lambda canary: canary.last_success),
-    ),
-    Definition(
-        "fail2ban_canary_interval_seconds",
-        _GAUGE,
-        "The canary's interval in force, in seconds.",
-        _of_canary(lambda canary: canary.interval),
-    ),
-    Definition(
-        "fail2ban_canary_timeout_seconds",
-        _GAUGE,
-        "The canary's timeout in force, in seconds.",
-        _of_canary(lambda canary: canary.timeout),
-    ),
+    *CANARY,
     Definition(
         "fail2ban_exporter_jail_config_errors",
         _GAUGE,

@@ -46,14 +46,20 @@ def start_guard(make_fail2ban: MakeFail2ban) -> StartGuard:
     return start
 
 
-def flags(
-    server: RealFail2ban, *, interval: float = INTERVAL, timeout: float = TIMEOUT, log: Path | None = None
+def flags(  # noqa: PLR0913 - each has a default
+    server: RealFail2ban,
+    *,
+    interval: float = INTERVAL,
+    timeout: float = TIMEOUT,
+    log: Path | None = None,
+    probe: str = "1s",
+    on: bool = True,
 ) -> list[str]:
     return [
         f"--fail2ban.socket={server.socket}",
         "--fail2ban.config-dir=",
-        "--probe.interval=1s",
-        f"--canary.log-file={log or server.log_path(CANARY)}",
+        f"--probe.interval={probe}",
+        f"--canary.log-file={(log or server.log_path(CANARY)) if on else ''}",
         f"--canary.interval={interval}s",
         f"--canary.timeout={timeout}s",
     ]
@@ -61,6 +67,10 @@ def flags(
 
 def runs(exporter: ExporterProgram, result: str = "success") -> float:
     return exporter.value("fail2ban_canary_runs_total", result=result) or 0.0
+
+
+def probes(exporter: ExporterProgram) -> float:
+    return exporter.value("fail2ban_probe_duration_seconds_count") or 0.0
 
 
 def wait_runs(exporter: ExporterProgram, number: int, result: str = "success") -> None:
@@ -249,3 +259,18 @@ def test_it_is_turned_on_off_and_on_by_a_reload(
     status, seconds = exporter.stop()
     assert status == 0
     assert seconds < 5
+
+
+def test_what_a_probe_costs_with_the_canary_on_is_there_to_be_compared(
+    start_guard: StartGuard, run_exporter: RunExporter
+) -> None:
+    server = start_guard("1.1.1")
+    on, off = (run_exporter(*flags(server, interval=3, timeout=2.9, probe="20ms", on=on)) for on in (True, False))
+
+    wait_until(lambda: runs(on) >= 3 and min(map(probes, (on, off))) >= 300, lambda: f"{on.log()} {off.log()}")
+
+    # Both at once, so that whatever else the machine does befalls both.
+    seconds = [one.scrape()[key("fail2ban_probe_duration_seconds_sum")] / probes(one) for one in (on, off)]
+    print(f"a probe takes {seconds[0] * 1e6:.0f} us with the canary on, {seconds[1] * 1e6:.0f} us with it off")
+    assert on.value("fail2ban_probe_consecutive_failures") == 0
+    assert off.value("fail2ban_canary_up") is None
