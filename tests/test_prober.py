@@ -914,6 +914,18 @@ def test_in_real_time_a_change_of_the_configuration_and_a_request_each_end_the_w
         assert prober.probe_now().result(DEADLINE).health.recovery.configured == frozenset({"sshd", "nginx"})
 
 
+def test_in_real_time_news_of_the_canary_is_published_without_a_probe() -> None:
+    client, known = HangingClient(), canary()
+    client.let.set()
+    with real(HOURLY, client) as prober:
+        wait_until(lambda: prober.snapshot.health.last_probe is not None, "the first probe ends")
+
+        prober.show_canary(known)
+        wait_until(lambda: prober.snapshot.canary is known, "the canary is shown")
+
+        assert client.probes == 1
+
+
 def test_what_is_known_is_kept_once_more_at_the_end() -> None:
     client, memory = HangingClient(), FakeMemory()
     client.let.set()

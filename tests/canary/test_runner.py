@@ -342,7 +342,7 @@ def test_other_options_end_an_attack_and_are_worked_by_at_once(stage: Stage) -> 
     stage.at(20.0, lambda: stage.runner.reconfigure(other))
     stage.play()
 
-    assert [path for _, path, _ in stage.attacks] == [OPTIONS.log_file, other.log_file]
+    assert [(at, path) for at, path, _ in stage.attacks] == [(10.0, OPTIONS.log_file), (30.0, other.log_file)]
     assert stage.results() == {"timeout": 1}
 
 
