@@ -142,7 +142,17 @@ class CanaryRunner:
         run = self._attack(options)
         if run is not None:
             self._conclude(run)
-            self._pause(max(0.0, started + options.interval - self._edges.monotonic()))
+            self._rest(started + options.interval, options.jail)
+
+    def _rest(self, until: float, jail: str) -> None:
+        """Wait for the next attack; if the jail does not run, for no longer than until it does and has settled."""
+        awaits_jail = not self._may_run(jail)
+        while (left := until - self._edges.monotonic()) > 0:
+            if awaits_jail and self._may_run(jail):
+                self._server = None
+                return
+            if self._pause(min(left, _LOOK_SECONDS) if awaits_jail else left):
+                return
 
     def _take_over(self) -> CanaryOptions | None:
         """Return the options that are wanted now; if they are new, what was known is told again under them."""

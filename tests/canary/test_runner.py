@@ -275,6 +275,24 @@ def test_a_jail_that_does_not_run_is_not_even_asked_for(names: list[str], stage:
     assert stage.attacks == []
 
 
+def test_a_jail_that_begins_to_run_is_attacked_once_it_has_settled_and_not_an_interval_later(stage: Stage) -> None:
+    stage.snapshot = online("pid:1:1", "sshd")
+    stage.at(40.5, lambda: setattr(stage, "snapshot", online()))
+    stage.play()
+
+    assert [at for at, _, _ in stage.attacks] == [51.0]
+    assert stage.results() == {"jail_missing": 1, "success": 1}
+
+
+def test_a_jail_that_stays_missing_is_told_once_an_interval(stage: Stage) -> None:
+    stage.snapshot = online("pid:1:1", "sshd")
+    stage.end = BEGINNING + 1000.0
+    stage.play()
+
+    assert stage.results() == {"jail_missing": 4}
+    assert stage.logged == ["canary_not_banned"]
+
+
 @pytest.mark.parametrize("name", ["--all", "loglevel", "a<F2B_END_COMMAND>b"])
 def test_a_jail_that_can_not_be_asked_for_safely_is_not(name: str, stage: Stage) -> None:
     stage.snapshot = online("pid:1:1", name)

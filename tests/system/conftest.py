@@ -19,7 +19,7 @@ PACKAGES = ("systemd-sysv", "systemd-container", "dbus", "pipx", "python3-venv")
 @pytest.fixture(scope="session")
 def debian() -> Debian:
     """A Debian with systemd and pipx, and fail2ban at hand, not installed yet."""
-    return Debian(os.environ.get("SUITE") or "bookworm", PACKAGES, ("fail2ban",))
+    return Debian(os.environ.get("SUITE") or "bookworm", PACKAGES, ("fail2ban", "python3-systemd"))
 
 
 @pytest.fixture(scope="session")

@@ -17,15 +17,14 @@ def socket_drop_in() -> str:
     return str(block)
 
 
-def commands(containing: str) -> str:
-    """The one shell block of the README's section on installation that contains a text, to be run by root.
+def commands(containing: str, readme: str = "README.md", section: str = "Install") -> str:
+    """The one shell block of a README's section that contains a text, to be run by root.
 
     A command that stays in the foreground is left out, and so are comments.
     """
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    section = text.partition("\n## Install\n")[2].partition("\n## ")[0]
+    text = (ROOT / readme).read_text(encoding="utf-8").partition(f"\n## {section}\n")[2].partition("\n## ")[0]
     (block,) = (
-        found for found in re.findall(r"^```sh\n(.*?)^```$", section, re.MULTILINE | re.DOTALL) if containing in found
+        found for found in re.findall(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL) if containing in found
     )
     lines = [line.partition(" #")[0].rstrip() for line in block.splitlines()]
     return _SUDO + "\n".join(line for line in lines if line != "sudo fail2ban-exporter")

@@ -17,6 +17,9 @@ from tests.waiting import wait_until
 
 UNIT = "fail2ban-exporter.service"
 WATCHDOG_SECONDS = 30.0
+CANARY_LOG = "/var/log/fail2ban-exporter/canary.log"
+CANARY_JAIL = "/etc/fail2ban/jail.d/fail2ban-exporter-canary.conf"
+CANARY_DROP_IN = f"/etc/systemd/system/{UNIT}.d/canary.conf"
 SHADOW = "/etc/shadow"  # root's, of a group of its own
 
 # Lines of the unit that are about the program and not about what it may do.
@@ -237,6 +240,44 @@ def test_another_address_is_a_drop_in_of_the_socket_unit(machine: Machine) -> No
     assert machine.show("fail2ban-exporter.socket", "Listen") == "[::]:9191 (Stream)"
     wait_online(machine)
     say("another address by a drop-in of the socket unit, and back")
+
+
+def test_the_canary_is_switched_on_in_three_steps_and_is_banned(machine: Machine) -> None:
+    machine.run("cd /src\n" + commands("canary.conf", "deploy/README.md", "The canary"))
+
+    machine.wait_for("fail2ban_canary_up", 1)
+
+    assert machine.run(f"stat --dereference --format=%a {CANARY_LOG}") == "600"
+    assert "from 2001:db8:" in machine.run(f"cat {CANARY_LOG}")
+    delay = machine.value("fail2ban_canary_last_ban_delay_seconds") or 0
+    assert delay > 0
+    say(f"the canary, on in three steps: banned after {delay:.2f} s")
+
+
+def test_the_canary_tries_the_journal_where_it_is_told_to(machine: Machine) -> None:
+    log_file = "FAIL2BAN_EXPORTER_CANARY__LOG_FILE"
+    before = machine.run(f"cat {CANARY_LOG}")
+    machine.run(
+        f"sed -i 's|^Environment={log_file}=.*|Environment={log_file}=/run/systemd/journal/dev-log|' {CANARY_DROP_IN}\n"
+        f"sed -i 's|^backend = .*|backend = systemd|' {CANARY_JAIL}\n"
+        f"fail2ban-client reload; systemctl daemon-reload; systemctl restart {UNIT}"
+    )
+
+    machine.wait_for("fail2ban_canary_up", 1)
+
+    assert "from 2001:db8:" in machine.run("journalctl --no-pager --identifier=fail2ban-exporter-canary")
+    assert before == machine.run(f"cat {CANARY_LOG}")
+    say(f"through the journal: banned after {machine.value('fail2ban_canary_last_ban_delay_seconds') or 0:.2f} s")
+
+
+def test_the_canary_is_switched_off_again(machine: Machine) -> None:
+    machine.run(f"rm {CANARY_JAIL}; fail2ban-client reload")
+    machine.wait_for("fail2ban_jails", 1)
+    machine.run(f"rm -r {CANARY_DROP_IN.rpartition('/')[0]}; systemctl daemon-reload; systemctl restart {UNIT}")
+
+    wait_online(machine)
+
+    assert [name for name, _ in machine.scrape() if "canary" in name] == []
 
 
 def test_it_ends_when_told_and_the_next_scrape_starts_it_again(machine: Machine) -> None:
