@@ -33,6 +33,8 @@ from exporter.snapshot import ProbeOptions, Snapshot
 
 BEAT_SECONDS: Final = 1.0
 """How often the thread shows a sign of life."""
+_MOST_PROBES: Final = 3
+"""In a row, where each finds a server that has ended by the time that its answer is read."""
 _NOTICE_SECONDS: Final = 0.1
 """How much later than it ended the end of a watched server may be noticed, on a busy host."""
 
@@ -123,6 +125,8 @@ class Prober:
         self._canary: Canary | None = None
         self._client: ProbeClient | None = None
         self._patience = Patience()
+        # Of a server that was online: told together with the probe that finds it gone, which follows at once.
+        self._withheld: tuple[list[Event], list[ServerExit]] = [], []
         health = Health.initial(options.timeout, options.policy)
         self.snapshot = Snapshot(options=options, health=health, beat=self._clock.monotonic())
         """The latest snapshot, replaced by a single assignment."""
@@ -183,6 +187,9 @@ class Prober:
             self._remember()
             while not self._stopping:
                 self._turn()
+            events, exits = self._withheld
+            if exits:
+                self._publish([*events, *self._as_told(exits)], self.snapshot.probe)
             self._keep(self.snapshot.health, is_last=True)
         except BaseException as error:  # noqa: BLE001  # whatever it is, frozen metrics must not outlive it
             self._on_failure(error)
@@ -210,18 +217,30 @@ class Prober:
         asking = self._inbox.take_asking()
         client = self._configured()
         self._beat()
-        was_online = self.snapshot.health.state is State.ONLINE
-        probe = client.probe(self.snapshot.options.timeout)
-        now, timestamp = self._clock.monotonic(), self._clock.wall()
-        # At the moment that fail2ban is found down, what was changed to bring it down must be known.
-        changes = self._configuration.look(now, timestamp, again=was_online and probe.server is None)
-        self._publish(
-            [*changes, *self._reports(), ProbeEnded(probe, at=now, timestamp=timestamp), *self._exits(client)], probe
-        )
+        self._look(client)
+        now = self._clock.monotonic()
         for future in asking:
             future.set_result(self.snapshot)
         interval = self.snapshot.options.interval
         return client, next_probe(self.snapshot.health, interval, started, now)
+
+    def _look(self, client: ProbeClient) -> None:
+        """Probe and publish; probe again first where the server that answered is known to have ended since."""
+        events, exits = self._withheld
+        self._withheld = [], []
+        for probes_left in reversed(range(_MOST_PROBES)):
+            was_online = self.snapshot.health.state is State.ONLINE or bool(exits)
+            probe = client.probe(self.snapshot.options.timeout)
+            now, timestamp = self._clock.monotonic(), self._clock.wall()
+            # At the moment that fail2ban is found down, what was changed to bring it down must be known.
+            changes = self._configuration.look(now, timestamp, again=was_online and probe.server is None)
+            events += [*changes, *self._reports(), ProbeEnded(probe, at=now, timestamp=timestamp)]
+            ended = client.exits()
+            exits += ended
+            is_gone = probe.server is not None and any(one.identity == probe.server.identity for one in ended)
+            if not (is_gone and probes_left):
+                self._publish([*events, *self._as_told(exits)], probe)
+                return
 
     def _configured(self) -> ProbeClient:
         """Return the client for the options that are wanted now, having taken them over."""
@@ -322,16 +341,21 @@ class Prober:
         """Publish what became known without a probe; tell whether it calls for one."""
         now, timestamp = self._clock.monotonic(), self._clock.wall()
         changes = self._configuration.look(now, timestamp)
-        exits = self._exits(client)
-        events: list[Event] = [*changes, *self._reports(), *exits]
-        shown = self.snapshot
+        exits = client.exits()
+        told: list[Event] = [*changes, *self._reports()]
+        shown, health = self.snapshot, self.snapshot.health
+        if health.state is State.ONLINE and any(one.identity == health.server_identity for one in exits):
+            # It is not online any more, and what comes of that is not to be shown beside the word that it is.
+            self._withheld = told, exits
+            return True
+        events = [*told, *self._as_told(exits)]
         if events or self._configuration.faults != shown.config_faults or self._canary is not shown.canary:
             self._publish(events, self.snapshot.probe)
         return bool(changes) or (bool(exits) and self.snapshot.health.state is State.ONLINE)
 
-    def _exits(self, client: ProbeClient) -> list[ServerExited]:
+    def _as_told(self, exits: Sequence[ServerExit]) -> list[ServerExited]:
         now, timestamp = self._clock.monotonic(), self._clock.wall()
-        return [ServerExited(ended, at=now, timestamp=timestamp) for ended in client.exits()]
+        return [ServerExited(ended, at=now, timestamp=timestamp) for ended in exits]
 
     def _reports(self) -> list[ActivationReported]:
         reports = self._inbox.take_reports()

@@ -371,12 +371,40 @@ def test_an_exit_that_is_clear_when_the_probe_ends_is_published_with_it() -> Non
 
 def test_an_exit_that_becomes_clear_later_is_published_then_and_the_probe_that_follows_is_at_once() -> None:
     script = Script(ONLINE, OFFLINE)
-    script.at(5, lambda: script.exits.append(server_exit(ExitKind.CRASH, at=script.now)))
+    earlier = "pid:41:1"
+    script.at(5, lambda: script.exits.append(server_exit(ExitKind.CRASH, at=script.now, identity=earlier)))
 
     assert script.run() == [0, 5]
     assert script.published[1].health.exits[ExitKind.CRASH] == 1
     assert script.published[1].probe == ONLINE
     assert script.prober.snapshot.health.exits[ExitKind.CRASH] == 1
+
+
+def test_the_exit_of_a_server_that_is_shown_as_online_is_published_with_the_probe_that_finds_it_gone() -> None:
+    script = Script(ONLINE, OFFLINE)
+    script.at(4, lambda: script.prober.report_activation("sshd"))
+    script.at(5, lambda: script.exits.append(server_exit(ExitKind.CRASH, at=script.now, identity=identity_of(ONLINE))))
+
+    assert script.run() == [0, 5]
+    pending = [(shown.health.state, shown.health.recovery.pending()) for shown in script.published]
+    assert (State.OFFLINE, ("sshd",)) == pending[-1]
+    assert (State.ONLINE, ("sshd",)) not in pending
+    assert script.prober.snapshot.health.exits[ExitKind.CRASH] == 1
+
+
+def test_a_server_that_ended_while_its_answer_was_read_is_probed_once_more_before_anything_is_published() -> None:
+    script = Script(ONLINE, OFFLINE)
+    script.seconds = [STEP, STEP]
+
+    def activated_and_ended() -> None:
+        script.prober.report_activation("sshd")
+        script.exits.append(server_exit(ExitKind.CRASH, at=script.now, identity=identity_of(ONLINE)))
+
+    script.during[0] = activated_and_ended
+
+    assert script.run() == [0, STEP]
+    assert State.ONLINE not in [shown.health.state for shown in script.published]
+    assert ("sshd",) == script.prober.snapshot.health.recovery.pending()
 
 
 def test_an_exit_that_becomes_clear_while_offline_is_published_and_changes_no_rhythm() -> None:
@@ -783,7 +811,7 @@ def test_every_change_is_kept_with_what_it_takes_to_tell_later_how_the_server_en
     script.run()
 
     assert {(socket, traces) for _, socket, traces in memory.kept} == {("/run/one.sock", script.traces)}
-    assert [health.recovery.pending() for health, _, _ in memory.kept] == [(), (), ("nginx",), ("nginx",)]
+    assert [health.recovery.pending() for health, _, _ in memory.kept] == [(), (), ("nginx",)]
     assert memory.kept[-1][0] is script.prober.snapshot.health
 
 
