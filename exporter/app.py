@@ -173,6 +173,10 @@ class _Exporter:
         self._canary.stop()
         self._prober.stop()
         self._log.info("stopped", status=self._status)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            # The loop, which is closed next, would give them back what they do by default: a status other than this.
+            self._loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_IGN)
         return self._status
 
     def _end(self) -> None:
@@ -209,6 +213,8 @@ class _Exporter:
         Returns:
             The faults; none if the new settings are in force.
         """
+        if self._stop.is_set():
+            return ("the exporter is about to end",)
         self._manager.reloading()
         is_done = False
         try:
