@@ -97,7 +97,8 @@ class Given(NamedTuple):
         """Return the line that refuses this value."""
         takes = self.setting.takes
         # A reason may quote the value.
-        what = f"(hidden) from {self.origin}" if takes.secret else f"{quoted(self.value)} from {self.origin}: {reason}"
+        why = _shortened(str(reason))
+        what = f"(hidden) from {self.origin}" if takes.secret else f"{quoted(self.value)} from {self.origin}: {why}"
         return f"{self.setting.name}: {what}; accepted: {takes.accepted}"
 
     def check(self) -> str | None:
@@ -254,6 +255,11 @@ def quoted(value: object) -> str:
     except ValueError:  # an integer of more digits than Python writes; TOML can spell one in hexadecimal
         return f"a huge {type(value).__name__}"
     return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}…"
+
+
+def _shortened(reason: str) -> str:
+    """Leave out the middle of a reason, which may quote a value of any length."""
+    return reason if len(reason) <= 4 * _MAX_SHOWN else f"{reason[: 2 * _MAX_SHOWN]}…{reason[-2 * _MAX_SHOWN :]}"
 
 
 def visible(text: str) -> str:

@@ -70,6 +70,13 @@ def test_a_value_cannot_forge_or_flood_lines() -> None:
     assert len(fault) < 300
 
 
+def test_nor_can_the_reason_that_quotes_it() -> None:
+    (fault,) = faults(["--web.listen-address", "/" * 10_000])
+
+    assert "has no port" in fault
+    assert len(fault) < 1000
+
+
 @pytest.mark.parametrize(
     "name",
     [
