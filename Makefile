@@ -16,8 +16,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv lint format test test-deps demo run system-test image-test recovery-sim lock docs screenshots dashboards \
-	image-lint clean
+.PHONY: help venv lint format test test-deps demo run system-test image-test soak recovery-sim lock docs \
+	screenshots dashboards image-lint clean
 
 help: ## list the targets
 	@echo "fail2ban-exporter: make TARGET [PYTHON=python3.12] [ARGS=...]"
@@ -61,6 +61,10 @@ image-test: venv ## as root: the image, built and run without a Docker engine be
 
 recovery-sim: venv ## measure how well outages are put down to jails, on 10,000 simulated timelines (ARGS="--seed 2")
 	$(BIN)/python -m tests.recovery --timelines 10000 $(ARGS)
+
+MINUTES ?= 10
+soak: venv test-deps ## MINUTES=10 of a fault every second, every scrape checked; then memory, descriptors, threads
+	$(BIN)/python -m tests.soak --minutes $(MINUTES) $(ARGS)
 
 docs: venv ## write docs/metrics.md and docs/configuration.md anew from the code
 	@mkdir -p docs
