@@ -16,7 +16,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv lint format test test-deps demo run system-test image-test soak recovery-sim lock docs \
+.PHONY: help venv lint format test test-deps demo run system-test image-test fuzz soak recovery-sim lock docs \
 	screenshots dashboards image-lint clean
 
 help: ## list the targets
@@ -61,6 +61,14 @@ image-test: venv ## as root: the image, built and run without a Docker engine be
 
 recovery-sim: venv ## measure how well outages are put down to jails, on 10,000 simulated timelines (ARGS="--seed 2")
 	$(BIN)/python -m tests.recovery --timelines 10000 $(ARGS)
+
+# How many times as many examples as CI tries, of random seeds.
+FACTOR ?= 50
+FUZZED := tests/fuzz tests/fail2ban/test_pickles.py tests/fail2ban/test_replies.py tests/fail2ban/test_dialects.py \
+	tests/fail2ban/test_configuration.py tests/health/test_blame_machine.py tests/integration/test_configuration.py \
+	tests/test_state_file.py tests/web/config
+fuzz: venv test-deps ## try what comes from outside at random, FACTOR=50 times as often as the tests do, from new seeds
+	FUZZ_FACTOR=$(FACTOR) $(BIN)/pytest --timeout 0 $(FUZZED) $(ARGS)
 
 MINUTES ?= 10
 soak: venv test-deps ## MINUTES=10 of a fault every second, every scrape checked; then memory, descriptors, threads

@@ -24,7 +24,43 @@ def attacks(target: Path) -> dict[str, bytes]:
         "NEWOBJ": opcodes(b"\x8c\x02io\x8c\x06FileIO\x93", text, b"\x8c\x01w\x86\x81"),
         "NEWOBJ_EX": opcodes(b"\x8c\x02io\x8c\x06FileIO\x93", text, b"\x8c\x01w\x86}\x92"),
         "BUILD": opcodes(b"\x8c\x02io\x8c\x06FileIO\x93", text, b"\x8c\x01w\x86R}b"),
+        **malice(target),
     }
+
+
+def malice(target: Path) -> dict[str, bytes]:
+    """Ten pickles that make `target` when unpickled, each by another way to code that is in every Python."""
+    command = _text(f"touch '{target}'")
+    words = b"](\x8c\x05touch" + _text(str(target)) + b"e"
+    system = _global("os", "system")
+    getattr_ = _global("builtins", "getattr")
+    os_ = _global("builtins", "__import__") + b"\x8c\x02os\x85R"
+    run = system + command + b"\x85R"
+    partial = _global("functools", "partial")
+    # The state of a partial is what it calls: (function, arguments, keywords, attributes).
+    build = b"(" + system + command + b"\x85}Ntb"
+    return {
+        "os.system": opcodes(run),
+        "subprocess": opcodes(_global("subprocess", "call"), words, b"\x85R"),
+        "builtins.eval": opcodes(_global("builtins", "eval"), _text(f"open({str(target)!r}, 'w').close()"), b"\x85R"),
+        "a chain of getattr": opcodes(getattr_, os_, b"\x8c\x06system\x86R", command, b"\x85R"),
+        "copyreg": opcodes(_global("copyreg", "_reconstructor"), 2 * _global("subprocess", "Popen"), words, b"\x87R"),
+        "codecs": opcodes(_global("codecs", "open"), _text(str(target)), b"\x8c\x01w\x86R"),
+        "importlib": opcodes(
+            getattr_, _global("importlib", "import_module"), b"\x8c\x02os\x85R\x8c\x06system\x86R", command, b"\x85R"
+        ),
+        "functools.partial": opcodes(partial, system, command, b"\x86R)R"),
+        "a persistent id in a persistent id": opcodes(run, b"QQ"),
+        "a stack of BUILD on stand-ins": opcodes(partial, _global("builtins", "str"), b"\x85R", 50 * build, b")R"),
+    }
+
+
+def _text(text: str) -> bytes:
+    return b"X" + struct.pack("<I", len(text.encode())) + text.encode()
+
+
+def _global(module: str, name: str) -> bytes:
+    return _text(module) + _text(name) + b"\x93"
 
 
 def filled(start: bytes, unit: bytes, end: bytes = b"") -> bytes:

@@ -5,7 +5,7 @@ from contextlib import suppress
 from typing import Any, cast
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.fail2ban.connection import Connection
@@ -15,6 +15,7 @@ from exporter.fail2ban.failures import ProbeError, ProtocolError, ServerError
 from exporter.fail2ban.pickles import RemoteError
 from tests.fail2ban.strategies import texts, values
 from tests.fakes import FakeConnection
+from tests.fuzz import examples
 
 DIALECTS = [STATS, SHORT, PLAIN]
 
@@ -244,7 +245,7 @@ def replies() -> st.SearchStrategy[Any]:
     return values() | st.tuples(st.just(0), values() | stats | pairs) | lists
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(st.sampled_from(DIALECTS), st.lists(replies(), min_size=1, max_size=5))
 def test_no_reply_at_all_is_more_than_a_failed_probe(dialect: Dialect, sent: list[Any]) -> None:
     left = list(sent)

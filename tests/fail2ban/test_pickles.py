@@ -2,15 +2,16 @@
 
 import io
 import pickle
+import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.demo.wire import Address
@@ -19,17 +20,20 @@ from exporter.fail2ban.connection import MAX_REPLY_BYTES
 from exporter.fail2ban.deadline import Deadline
 from exporter.fail2ban.failures import ProbeTimeoutError
 from exporter.fail2ban.pickles import MalformedReplyError, RemoteError, dumps, loads
+from tests.audit import no_code_runs
 from tests.data.capture import REPLIES
 from tests.fail2ban.child import Child
-from tests.fail2ban.hostile import BOMBS, attacks
+from tests.fail2ban.hostile import BOMBS, attacks, malice
 from tests.fail2ban.strategies import values
 from tests.fakes import UnknownJailException, bad, good, nested_pairs, opcodes
+from tests.fuzz import examples
+from tests.waiting import wait_until
 
 REAL = sorted(REPLIES.rglob("*.pickle"))
 MEBIBYTE = 1024 * 1024
 
 # Enough to find what is to be found, little enough for every run.
-bounded = settings(max_examples=300, deadline=None)
+bounded = examples(300)
 
 
 def never() -> None:
@@ -206,30 +210,6 @@ def test_a_damaged_reply_never_brings_down_the_exporter(data: bytes, damages: li
 # -- code
 
 
-_forbidden: list[str] | None = None
-
-
-def _audit(event: str, _arguments: tuple[Any, ...]) -> None:
-    if _forbidden is not None and event.partition(".")[0] in {"pickle", "import", "exec", "compile", "open", "os"}:
-        _forbidden.append(event)
-
-
-@contextmanager
-def no_code_runs() -> Iterator[None]:
-    """Fail if Python itself sees code run, a module imported, a file opened or a process started meanwhile."""
-    global _forbidden  # noqa: PLW0603 - a hook can't be taken off again, so it is told when to listen
-    if not hasattr(sys, "_no_code_runs"):
-        sys.addaudithook(_audit)
-        sys._no_code_runs = True  # type: ignore[attr-defined]  # noqa: SLF001
-    seen: list[str] = []
-    _forbidden = seen
-    try:
-        yield
-    finally:
-        _forbidden = None
-    assert seen == []
-
-
 @pytest.mark.parametrize("name", attacks(Path()))
 def test_a_reply_that_would_run_code_runs_none(tmp_path: Path, name: str) -> None:
     target = tmp_path / "proof"
@@ -247,6 +227,48 @@ def test_the_attacks_would_work_on_pickle(tmp_path: Path) -> None:
     pickle.loads(attacks(target)["REDUCE of a global from the stack"])  # noqa: S301 - to show what is refused
 
     assert target.exists()
+
+
+UNPICKLED = """
+import pickle, sys
+from tests.audit import listening
+
+with listening() as seen:
+    try:
+        pickle.loads(sys.stdin.buffer.read())
+    except pickle.UnpicklingError:
+        pass  # a persistent id is worked out, and only then refused
+print(*seen)
+"""
+
+
+@pytest.mark.parametrize("name", malice(Path()))
+def test_each_of_the_ten_runs_on_pickle_and_the_audit_hook_sees_it(tmp_path: Path, name: str) -> None:
+    target = tmp_path / "proof"
+
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", UNPICKLED],
+        cwd=Path(__file__).parents[2],
+        input=malice(target)[name],
+        capture_output=True,
+        timeout=60,
+        check=True,
+    )
+
+    wait_until(target.exists, "it ran")
+    assert b"pickle.find_class" in done.stdout
+
+
+@pytest.mark.parametrize("name", malice(Path()))
+@pytest.mark.parametrize("around", [b"K\x00%s\x86", b"K\x01%s\x86", b"K\x00}\x8c\x04sshd%ss\x86", b"](%se"])
+def test_wherever_in_a_reply_one_of_the_ten_stands_nothing_runs(tmp_path: Path, name: str, around: bytes) -> None:
+    target = tmp_path / "proof"
+    inner = malice(target)[name].removeprefix(b"\x80\x04").removesuffix(b".")
+
+    with no_code_runs():
+        read_or_refused(opcodes(around % inner))
+
+    assert not target.exists()
 
 
 # -- time and memory

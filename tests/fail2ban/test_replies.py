@@ -4,12 +4,13 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from exporter.fail2ban.failures import ProbeError, ProtocolError, ServerError
 from exporter.fail2ban.pickles import RemoteError
 from exporter.fail2ban.replies import LogFiles, RemoteFault, answer, count, number, pairs, printable, text, word
 from tests.fail2ban.strategies import texts, values
+from tests.fuzz import examples
 
 
 def test_the_value_of_a_good_reply_comes_out() -> None:
@@ -154,7 +155,7 @@ def test_every_name_becomes_text_that_prometheus_takes(name: str) -> None:
     assert shown == name or any("\ud800" <= character <= "\udfff" for character in name)
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(values())
 def test_no_value_at_all_is_more_than_a_failed_probe(value: Any) -> None:
     for take in (answer, count, text, word, pairs, LogFiles().take):

@@ -27,6 +27,7 @@ from exporter.health import (
 )
 from exporter.health.recovery import MAX_REMEMBERED
 from exporter.model import ExitKind, Result, ServerExit, State
+from tests.fuzz import examples
 from tests.recovery.storage import decode, encode
 from tests.snapshots import failure, jail, server, success
 
@@ -301,6 +302,6 @@ class ForgetfulBlameMachine(BlameMachine):
 
 
 TestBlame = BlameMachine.TestCase
-TestBlame.settings = settings(max_examples=300, stateful_step_count=40, deadline=None, derandomize=True)
+TestBlame.settings = settings(examples(300), stateful_step_count=40)
 TestForgetfulBlame = ForgetfulBlameMachine.TestCase
-TestForgetfulBlame.settings = settings(max_examples=100, stateful_step_count=40, deadline=None, derandomize=True)
+TestForgetfulBlame.settings = settings(examples(100), stateful_step_count=40)

@@ -11,11 +11,12 @@ from tempfile import TemporaryDirectory
 from typing import IO
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 
 from exporter.fail2ban.configuration import JailConfiguration, read
 from tests import programs
 from tests.fail2ban.test_configuration import configurations, write
+from tests.fuzz import examples
 
 # fail2ban's own reader, kept for many folders: starting its client for each takes a hundred times as long.
 _ORACLE = """
@@ -240,7 +241,7 @@ def test_a_jail_in_a_file_that_fail2ban_leaves_out_counts_as_it_is_meant_to_run(
 
 
 @every_version
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@examples(100)
 @given(files=configurations)
 def test_any_configuration_enables_what_fail2ban_says(
     oracles: Callable[[str], Oracle], version: str, files: dict[str, str]
