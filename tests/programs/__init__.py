@@ -22,6 +22,7 @@ __all__ = [
     "amtool",
     "chromium",
     "fail2ban",
+    "libfaketime",
     "loaded",
     "openssl",
     "program",
@@ -100,6 +101,11 @@ def promtool() -> Path:
 def amtool() -> Path:
     """Alertmanager's own checker of its configuration; skips or fails as `program` does."""
     return program("alertmanager") / "usr/bin/amtool"
+
+
+def libfaketime() -> Path:
+    """The library that, loaded first, tells a program another time; skips or fails as `program` does."""
+    return next((program("libfaketime") / "usr/lib").rglob("libfaketimeMT.so.1"))
 
 
 def loaded(root: Path, executable: str) -> list[str]:
