@@ -85,6 +85,9 @@ class Lobby:
         except OSError:  # the kernel has no memory or no watch left
             self._close(arrival)
 
+    def __len__(self) -> int:
+        return len(self._books)
+
     def has_place(self) -> bool:
         """Tell whether one more may be admitted: not if it pushed out one who has done all he can, and waits for us."""
         other = self._books.next_to_go()

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import socket
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from email.utils import formatdate
 
 from starlette.types import ASGIApp
@@ -24,6 +23,9 @@ from exporter.web.tls_stream import TlsStream
 __all__ = ["Limits", "serve"]
 
 _TICK_SECONDS = 0.25
+_CALM_TICK_SECONDS = 1.0  # each wake-up costs, all day long
+_CALM = 8
+"""So many connections may last a second too long: a Prometheus or two and a browser, but no attack."""
 _CANCEL_SECONDS = 0.25
 _SILENT = logging.CRITICAL + 1
 _DEFAULTS = Limits()
@@ -71,11 +73,9 @@ class _Server:
                 # Inherited by the sockets that it accepts.
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._limits.receive_buffer_bytes)
                 listeners.append(Listener(self._loop, sock, self._limits.turn, self))
-            while not stop.is_set():
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(stop.wait(), _TICK_SECONDS)
-                self._tick()
+            await stop.wait()
         finally:
+            self._next_tick.cancel()
             for listener in listeners:
                 listener.close()
             for sock in sockets:
@@ -106,6 +106,8 @@ class _Server:
         self._books.drop_waiting((len(self._books) + 1) // 2)
 
     def _tick(self) -> None:
+        is_calm = len(self._books) + len(self._lobby) <= _CALM
+        self._next_tick = self._loop.call_later(_CALM_TICK_SECONDS if is_calm else _TICK_SECONDS, self._tick)
         self._state.default_headers = [(b"date", formatdate(usegmt=True).encode())]
         now = self._loop.time()
         self._lobby.drop_expired(now)
