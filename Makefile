@@ -17,7 +17,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help venv lint format test test-deps demo run system-test image-test fuzz soak recovery-sim lock docs \
-	screenshots dashboards image-lint clean
+	screenshots dashboards bench image-lint clean
 
 help: ## list the targets
 	@echo "fail2ban-exporter: make TARGET [PYTHON=python3.12] [ARGS=...]"
@@ -86,6 +86,9 @@ screenshots: venv test-deps ## make the pictures of the status page in docs/imag
 dashboards: venv ## write the Grafana dashboards (dashboards/grafana/*.json) anew from dashboards/source
 	$(BIN)/python -m dashboards.source
 
+bench: venv test-deps .cache/runtime.stamp ## measure what the exporter costs, in some eight minutes, and write docs/performance.md (ARGS=--full)
+	$(BIN)/python -m benchmarks $(ARGS)
+
 image-lint: venv ## hadolint alone
 	$(BIN)/hadolint Dockerfile
 
@@ -121,6 +124,16 @@ $(VENV)/runtime.stamp: $(VENV)/python.stamp requirements/build.txt requirements/
 	@echo "installing the locked dependencies and the exporter into $(VENV)"
 	@$(PIP) install --require-hashes -r requirements/build.txt -r requirements/runtime.txt
 	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# What users get, without the development tools, some of which would be imported where they are there.
+.cache/runtime.stamp: requirements/build.txt requirements/runtime.txt pyproject.toml
+	@echo "installing the exporter alone into .cache/runtime"
+	@mkdir -p .cache
+	@$(PYTHON) -m venv .cache/runtime
+	@.cache/runtime/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes \
+		-r requirements/build.txt -r requirements/runtime.txt
+	@.cache/runtime/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(VENV)/dev.stamp: $(VENV)/runtime.stamp requirements/dev.txt

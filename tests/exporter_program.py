@@ -38,6 +38,7 @@ class ExporterProgram:
         tls: ssl.SSLContext | None = None,
         user: str = "",
         environment: dict[str, str] | None = None,
+        python: str = sys.executable,
     ) -> None:
         """Start it, and wait for its first answer.
 
@@ -49,6 +50,7 @@ class ExporterProgram:
             tls: Speaks HTTPS with it.
             user: Who asks, with the password after a colon.
             environment: What its environment has beside that of the tests.
+            python: The interpreter, which brings its own dependencies.
         """
         self.log_path = log
         self._tls = tls
@@ -57,7 +59,7 @@ class ExporterProgram:
         words = [command] if command else []
         with log.open("wb") as output:
             self._process = subprocess.Popen(
-                [*prefix, sys.executable, "-m", "exporter", *words, "--web.listen-address=127.0.0.1:0", *flags],
+                [*prefix, python, "-m", "exporter", *words, "--web.listen-address=127.0.0.1:0", *flags],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,

@@ -1,0 +1,1 @@
+"""What the exporter costs, measured: each module is a command, ``python -m benchmarks`` runs them all."""
