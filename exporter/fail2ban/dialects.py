@@ -81,7 +81,7 @@ def _ask_stats(connection: Connection, deadline: Deadline) -> Roster:
     if type(jails) is not dict:
         raise not_fail2ban("an answer to 'stats' that is no table of jails")
     _check_names(list(jails))
-    return Roster(len(jails), tuple(_from_stats(name, jail) for name, jail in sorted(jails.items())))
+    return Roster(len(jails), tuple([_from_stats(name, jails[name]) for name in sorted(jails)]))
 
 
 def _from_stats(name: str, jail: Value) -> JailCounts:

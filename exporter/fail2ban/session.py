@@ -54,8 +54,10 @@ class Session:
         self._usage: ProcessUsage | None = None
         self._version: str | None = None
         self._settings: SettingsRead | None = None
+        self._counts: tuple[JailCounts, ...] = ()
         self._jails: dict[JailCounts, Jail] = {}
-        """Of the latest answer: most jails are as they were, probe after probe."""
+        """What became of these counts: most jails are as they were, probe after probe."""
+        self._told: tuple[Jail, ...] = ()
 
     def ask(self, deadline: Deadline) -> Answer:
         """Ask for everything that a probe wants.
@@ -103,12 +105,14 @@ class Session:
         now = self._clock()
         if self._settings is None or not self._settings.is_current(jails, now):
             self._settings = jail_settings.read(self._connection, dialect, jails, deadline, now)
-            self._jails = {}
+            self._counts, self._jails, self._told = (), {}, ()
         return self._settings
 
     def _jails_of(self, counts: tuple[JailCounts, ...], settings: SettingsRead) -> tuple[Jail, ...]:
-        self._jails = {one: self._jails.get(one) or _jail(one, settings) for one in counts}
-        return _sorted(self._jails.values())
+        if counts != self._counts:
+            self._jails = {one: self._jails.get(one) or _jail(one, settings) for one in counts}
+            self._counts, self._told = counts, _sorted(self._jails.values())
+        return self._told
 
     def has_ended(self) -> bool:
         """Tell whether the connection or the process behind it has ended."""
