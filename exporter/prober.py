@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import select
 import threading
@@ -189,7 +190,7 @@ class Prober:
                 self._turn()
             events, exits = self._withheld
             if exits:
-                self._publish([*events, *self._as_told(exits)], self.snapshot.probe)
+                self._publish([[*events, *self._as_told(exits)]], self.snapshot.probe)
             self._keep(self.snapshot.health, is_last=True)
         except BaseException as error:  # noqa: BLE001  # whatever it is, frozen metrics must not outlive it
             self._on_failure(error)
@@ -226,20 +227,22 @@ class Prober:
 
     def _look(self, client: ProbeClient) -> None:
         """Probe and publish; probe again first where the server that answered is known to have ended since."""
-        events, exits = self._withheld
+        withheld, exits = self._withheld
         self._withheld = [], []
+        batches = [withheld]
         for probes_left in reversed(range(_MOST_PROBES)):
             was_online = self.snapshot.health.state is State.ONLINE or bool(exits)
             probe = client.probe(self.snapshot.options.timeout)
             now, timestamp = self._clock.monotonic(), self._clock.wall()
             # At the moment that fail2ban is found down, what was changed to bring it down must be known.
             changes = self._configuration.look(now, timestamp, again=was_online and probe.server is None)
-            events += [*changes, *self._reports(), ProbeEnded(probe, at=now, timestamp=timestamp)]
+            batches.append([*changes, *self._reports(), ProbeEnded(probe, at=now, timestamp=timestamp)])
             ended = client.exits()
             exits += ended
             is_gone = probe.server is not None and any(one.identity == probe.server.identity for one in ended)
             if not (is_gone and probes_left):
-                self._publish([*events, *self._as_told(exits)], probe)
+                batches[-1] += self._as_told(exits)
+                self._publish(batches, probe)
                 return
 
     def _configured(self) -> ProbeClient:
@@ -266,9 +269,9 @@ class Prober:
             self.snapshot = replace(self.snapshot, options=wanted, health=health, probe=probe, beat=now)
         return self._client
 
-    def _publish(self, events: Sequence[Event], probe: Probe | None) -> None:
+    def _publish(self, batches: Sequence[Sequence[Event]], probe: Probe | None) -> None:
         before = self.snapshot.health
-        health = reduce_all(before, events)
+        health = functools.reduce(reduce_all, batches, before)
         # Before anybody sees it: what was shown once must survive, or a counter would go back after a restart.
         self._keep(health)
         self.snapshot = replace(
@@ -350,7 +353,7 @@ class Prober:
             return True
         events = [*told, *self._as_told(exits)]
         if events or self._configuration.faults != shown.config_faults or self._canary is not shown.canary:
-            self._publish(events, self.snapshot.probe)
+            self._publish([events], self.snapshot.probe)
         return bool(changes) or (bool(exits) and self.snapshot.health.state is State.ONLINE)
 
     def _as_told(self, exits: Sequence[ServerExit]) -> list[ServerExited]:

@@ -32,7 +32,8 @@ def folder() -> Iterator[Path]:
 
 
 def test_a_short_soak_finds_nothing_wrong(folder: Path) -> None:
-    report = soak(SECONDS, seed=1, folder=folder)
+    # It is warming up all the while: what is left to see of memory is a leak that is gross.
+    report = soak(SECONDS, seed=1, folder=folder, most_growth=5 * MOST_GROWTH)
 
     print(report.text())
     assert report.wrong == []
