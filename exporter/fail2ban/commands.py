@@ -9,7 +9,26 @@ from __future__ import annotations
 from typing import Final
 
 _BARE: Final = frozenset({("ping",), ("version",), ("status",), ("stats",), ("get", "dbfile")})
-_JAIL_PROPERTIES: Final = frozenset({"bantime", "findtime", "maxretry", "logpath", "actions"})
+_JAIL_PROPERTIES: Final = frozenset({"bantime", "findtime", "maxretry", "logpath", "actions", "banip"})
+_OF_FAMILY: Final = "?family=inet6"
+_ACTION_TAGS: Final = (
+    "actionban",
+    "actionstart",
+    "addr_family",
+    "addr_set",
+    "default-ipsettime",
+    "ipmset",
+    "ipsettime",
+    "iptables",
+    "lockingopt",
+    "name",
+    "nftables",
+    "table",
+    "table_family",
+    "timeout-bantime",
+)
+ACTION_PROPERTIES: Final = frozenset(tag + family for tag in _ACTION_TAGS for family in ("", _OF_FAMILY))
+"""What may be asked of an action: how it bans, and the tags of which that is put together, for IPv6 apart."""
 _SERVER_OPTIONS: Final = frozenset(
     {"dbfile", "dbmaxmatches", "dbpurgeage", "loglevel", "logtarget", "syslogsocket", "thread"}
 )
@@ -39,8 +58,23 @@ def property_of(jail: str, name: str) -> list[str]:
     return ["get", jail, name]
 
 
+def banned_in(jail: str) -> list[str]:
+    """Ask for every address that a jail bans now."""
+    return ["get", jail, "banip"]
+
+
+def properties_of_action(jail: str, action: str) -> list[str]:
+    """Ask which properties an action has; one that it has not is an error in fail2ban's log when it is asked for."""
+    return ["get", jail, "actionproperties", action]
+
+
+def property_of_action(jail: str, action: str, name: str) -> list[str]:
+    """Ask for one of `ACTION_PROPERTIES`."""
+    return ["get", jail, "action", action, name]
+
+
 def can_be_asked_for(jail: str) -> bool:
-    """Tell whether a jail of this name can be named in a request.
+    """Tell whether a jail, or an action, of this name can be named in a request.
 
     Some versions take ``--all`` for an option, and a name that holds the mark between two requests would end its
     request early: what follows in the name would be a request of its own, and no longer one of these.
@@ -62,5 +96,9 @@ def is_read_only(command: list[str]) -> bool:
             return can_be_asked_for(jail)
         case ["get", jail, name]:
             return has_readable_settings(jail) and name in _JAIL_PROPERTIES
+        case ["get", jail, "actionproperties", action]:
+            return has_readable_settings(jail) and can_be_asked_for(action)
+        case ["get", jail, "action", action, name]:
+            return has_readable_settings(jail) and can_be_asked_for(action) and name in ACTION_PROPERTIES
         case _:
             return tuple(command) in _BARE

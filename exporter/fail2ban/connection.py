@@ -17,20 +17,24 @@ from exporter.fail2ban.failures import ConnectionEndedError, ProtocolError, from
 END: Final = b"<F2B_END_COMMAND>"
 MAX_REPLY_BYTES: Final = 4 * 1024 * 1024
 """The largest reply to a probe's request; a jail's status with 100,000 addresses takes 2 MB."""
+MAX_BULK_BYTES: Final = 16 * 1024 * 1024
+"""The largest reply to what is asked off the probe's path."""
+_MEMORY: Final = pickles.MAX_MEMORY // MAX_REPLY_BYTES
+"""Bytes of memory that a reply may take for each of its own."""
 
 _CHUNK: Final = 64 * 1024  # more is memory that the allocator fetches from the kernel each time
 _RETRY_SECONDS: Final = 0.02
 
 
 class Connection:
-    """A connected socket. Used by the prober's thread alone; only `fileno` is for its poll.
+    """A connected socket. Used by one thread alone; only `fileno` is for its poll.
 
     Every failure is a `ProbeError`; after one the replies that are still under way would answer the wrong requests,
     so the connection is good for nothing but watching its end.
     """
 
-    def __init__(self, path: str, deadline: Deadline) -> None:
-        """Connect to the socket at `path`.
+    def __init__(self, path: str, deadline: Deadline, max_bytes: int = MAX_REPLY_BYTES) -> None:
+        """Connect to the socket at `path`, for replies of at most `max_bytes`.
 
         A server that accepts nobody (stopped, or busy for long) has room for one waiting connection; past that connect
         fails at once, and is tried again until the deadline.
@@ -39,6 +43,7 @@ class Connection:
             ProbeError: the socket is missing, refused, denied, of another type, or the deadline passed.
         """
         self._path = path
+        self._max_bytes = max_bytes
         self._received = bytearray()
         self._searched = 0  # how many received bytes are known to hold no end marker
         self.meanwhile: Callable[[], None] = lambda: None
@@ -105,7 +110,7 @@ class Connection:
             while (reply := self._take_reply()) is None:
                 unsent = self._exchange(unsent, deadline)
             try:
-                yield pickles.loads(reply, deadline.check)
+                yield pickles.loads(reply, deadline.check, self._max_bytes * _MEMORY)
             except pickles.MalformedReplyError as error:
                 raise ProtocolError(f"what answers at {self._path} is not fail2ban: {error}") from None
 
@@ -113,8 +118,9 @@ class Connection:
         """Take the next whole reply out of what was received, or return None if it is not whole yet."""
         end = self._received.find(END, self._searched)
         if end < 0:
-            if len(self._received) > MAX_REPLY_BYTES:
-                raise ProtocolError(f"what answers at {self._path} is not fail2ban: a reply of over 4 MiB")
+            if len(self._received) > self._max_bytes:
+                size = self._max_bytes // 1024**2
+                raise ProtocolError(f"what answers at {self._path} is not fail2ban: a reply of over {size} MiB")
             self._searched = max(0, len(self._received) - len(END) + 1)
             return None
         reply = bytes(self._received[:end])

@@ -14,6 +14,9 @@ ASKED = [
     commands.status_of("sshd"),
     commands.short_status_of("sshd"),
     *(commands.property_of("sshd", name) for name in ("bantime", "findtime", "maxretry", "logpath", "actions")),
+    commands.banned_in("sshd"),
+    commands.properties_of_action("sshd", "nftables"),
+    *(commands.property_of_action("sshd", "nftables", name) for name in sorted(commands.ACTION_PROPERTIES)),
 ]
 
 REFUSED = {
@@ -41,7 +44,14 @@ REFUSED = {
     "all jails at once, short": ["status", "--all", "short"],
     "an option for a jail": ["get", "--all", "bantime"],
     "another property": ["get", "sshd", "idle"],
-    "a property's method": ["get", "sshd", "action", "x", "actionban"],
+    "an action's method": ["get", "sshd", "action", "x", "ban"],
+    "an action's own": ["get", "sshd", "action", "x", "_properties"],
+    "a password of an action": ["get", "sshd", "action", "x", "password"],
+    "an action of the server's option": ["get", "dbfile", "action", "x", "actionban"],
+    "an option for an action": ["get", "sshd", "action", "--all", "actionban"],
+    "methods of an action": ["get", "sshd", "actionmethods", "x"],
+    "a request inside an action": ["get", "sshd", "actionproperties", "x<F2B_END_COMMAND>"],
+    "bans with their times": ["get", "sshd", "banip", "--with-time"],
     "a setting of the server": ["get", "loglevel"],
     "a property too many": ["get", "sshd", "bantime", "x"],
     "a flavour too many": ["status", "sshd", "short", "x"],
