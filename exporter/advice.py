@@ -11,7 +11,7 @@ from typing import Final
 
 from exporter.durations import format as format_duration
 from exporter.health import CanaryResult
-from exporter.model import Result, State
+from exporter.model import FirewallFault, Result, State
 from exporter.snapshot import Snapshot
 
 _MEANING: Final = {
@@ -115,7 +115,12 @@ def concerns(snapshot: Snapshot) -> tuple[Concern, ...]:
     """Return what is wrong though fail2ban may be online, the worst first."""
     found = []
     if snapshot.health.state is State.ONLINE:
-        found = [*_jails_missing(snapshot), *_canary_failed(snapshot), *_jails_without_action(snapshot)]
+        found = [
+            *_jails_missing(snapshot),
+            *_canary_failed(snapshot),
+            *_bans_not_enforced(snapshot),
+            *_jails_without_action(snapshot),
+        ]
     if faults := snapshot.config_faults:
         found.append(
             Concern(
@@ -158,6 +163,41 @@ def _jails_without_action(snapshot: Snapshot) -> list[Concern]:
 def _canary_failed(snapshot: Snapshot) -> list[Concern]:
     latest = None if snapshot.canary is None else snapshot.canary.latest
     return [_CANARY[latest.result]] if latest is not None and latest.result in _CANARY else []
+
+
+_FIREWALL_REMEDY: Final = {
+    FirewallFault.PERMISSION_DENIED: (
+        "Give the exporter CAP_NET_ADMIN and CAP_NET_RAW, as a service by the drop-in `firewall-check.conf`, or switch "
+        "`--firewall.check` off."
+    ),
+    FirewallFault.OTHER_NAMESPACE: (
+        "Let it see the host's network: `PrivateNetwork=no` as a service, `--network host` as a container."
+    ),
+    FirewallFault.PROGRAM_MISSING: "Install the program that fail2ban bans by where the exporter runs, too.",
+    FirewallFault.FAIL2BAN_SILENT: "The next check finds out; if `fail2ban-client ping` hangs, fail2ban does.",
+    FirewallFault.STALE: "The check hangs: `systemctl restart fail2ban-exporter`.",
+}
+
+
+def _bans_not_enforced(snapshot: Snapshot) -> list[Concern]:
+    check = snapshot.firewall
+    if check is None:
+        return []
+    found = []
+    running = {jail.name for jail in snapshot.probe.jails} if snapshot.probe else set()
+    if missing := sum(jail.unenforced for jail in check.jails if jail.jail in running):
+        found.append(
+            Concern(
+                f"{_number(missing, 'banned address is', 'banned addresses are')} not in the firewall: nothing blocks "
+                f"{'it' if missing == 1 else 'them'}.",
+                "`systemctl restart fail2ban` puts all bans in again. Then find out what took them out, most likely "
+                "another program that loads its own rules.",
+            )
+        )
+    if check.fault is not None:
+        remedy = _FIREWALL_REMEDY.get(check.fault, "The exporter's log says more.")
+        found.append(Concern("Whether the bans are in the firewall could not be checked.", remedy))
+    return found
 
 
 def _number(number: int, one: str, more: str) -> str:

@@ -24,7 +24,9 @@ from exporter.configured_jails import ConfiguredJails
 from exporter.demo import Demo
 from exporter.exposition import Exposition
 from exporter.fail2ban import Client
+from exporter.firewall import FirewallMonitor, FirewallOptions
 from exporter.health import Health, Policy, ProbeEnded, reduce
+from exporter.joined import JoinedSnapshot
 from exporter.model import Result
 from exporter.own import OwnMetrics
 from exporter.prober import Prober
@@ -143,6 +145,8 @@ class _Exporter:
             on_beat=self._pass_on_beat,
         )
         self._canary = CanaryRunner(_canary(settings), lambda: self._prober.snapshot, self._prober.show_canary)
+        self._firewall = FirewallMonitor(_firewall_options(settings))
+        self._snapshot = JoinedSnapshot(lambda: self._prober.snapshot, lambda: self._firewall.latest)
         self._site = self._make_site()
         self._passwords = Passwords()
         self._application = Guard(self._current_site, lambda: web_config.current, own.auth_failed, self._passwords)
@@ -162,6 +166,7 @@ class _Exporter:
         self._manager.allow_for(self._settings.probe.timeout)
         self._prober.start()
         self._canary.start()
+        self._firewall.start()
         self._web_config.start()
         scheme = "http" if self._web_config.current.security is None else "https"
         path = self._settings.web.telemetry_path
@@ -171,6 +176,7 @@ class _Exporter:
         )
         self._web_config.stop()
         self._canary.stop()
+        self._firewall.stop()
         self._prober.stop()
         self._log.info("stopped", status=self._status)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
@@ -196,10 +202,8 @@ class _Exporter:
             reload=self._reconfigure,
             probe_timeout=self._settings.probe.timeout,
         )
-        exposition = Exposition(
-            lambda: self._prober.snapshot, self._own.registry, definitions=exposed(self._settings.metrics.compat)
-        )
-        return Site(lambda: self._prober.snapshot, exposition, web.telemetry_path, lifecycle).application()
+        exposition = Exposition(self._snapshot, self._own.registry, definitions=exposed(self._settings.metrics.compat))
+        return Site(self._snapshot, exposition, web.telemetry_path, lifecycle).application()
 
     def _pass_on_beat(self) -> None:
         """Tell the service manager by way of the event loop: it is to hear of a beat only while both threads live."""
@@ -245,6 +249,7 @@ class _Exporter:
         self._manager.allow_for(settings.probe.timeout)
         self._prober.reconfigure(_options(settings))
         self._canary.reconfigure(_canary(settings))
+        self._firewall.reconfigure(_firewall_options(settings))
         self._own.reloaded(successfully=True)
         self._log.info("reloaded", **effective(settings))
         self._warn_if_open()
@@ -278,6 +283,15 @@ def _options(settings: Settings) -> ProbeOptions:
         expected=settings.jails.expected,
         config_dir=str(settings.fail2ban.config_dir or ""),
         policy=Policy(window=settings.recovery.window, grace=settings.recovery.grace),
+    )
+
+
+def _firewall_options(settings: Settings) -> FirewallOptions:
+    return FirewallOptions(
+        is_on=settings.firewall.check,
+        socket=str(settings.fail2ban.socket),
+        interval=settings.firewall.interval,
+        timeout=settings.probe.timeout,
     )
 
 

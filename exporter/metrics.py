@@ -11,7 +11,7 @@ from typing import Final
 from exporter.canary_metrics import CANARY
 from exporter.families import Definition, Kind, Row
 from exporter.health import Remembered
-from exporter.model import Jail, JailSettings, ProcessUsage, State
+from exporter.model import Enforcement, Jail, JailSettings, ProcessUsage, State
 from exporter.snapshot import Snapshot
 
 
@@ -76,6 +76,20 @@ def _jail_info(snapshot: Snapshot) -> Iterator[Row]:
     for jail in snapshot.probe.jails if snapshot.probe else ():
         if jail.backend is not None:
             yield (jail.name, jail.backend), 1
+
+
+def _by_enforcement(read: Callable[[Enforcement], float]) -> Callable[[Snapshot], Iterator[Row]]:
+    def rows(snapshot: Snapshot) -> Iterator[Row]:
+        running = {jail.name for jail in snapshot.probe.jails} if snapshot.probe else set()
+        for jail in snapshot.firewall.jails if snapshot.firewall else ():
+            if jail.jail in running:
+                yield (jail.jail,), read(jail)
+
+    return rows
+
+
+def _firewall_check_success(snapshot: Snapshot) -> float | None:
+    return None if snapshot.firewall is None else snapshot.firewall.fault is None
 
 
 def _jail_up(snapshot: Snapshot) -> Iterator[Row]:
@@ -344,6 +358,27 @@ DEFINITIONS: Final = (
         _one(lambda snapshot: snapshot.health.recovery.recoveries),
     ),
     *CANARY,
+    Definition(
+        "fail2ban_jail_enforced_ips",
+        _GAUGE,
+        "Banned addresses that are in the firewall, as of the latest check (--firewall.check); "
+        "of jails whose actions put them there in a way that is known.",
+        _by_enforcement(lambda jail: jail.enforced),
+        _JAIL,
+    ),
+    Definition(
+        "fail2ban_jail_unenforced_ips",
+        _GAUGE,
+        "Addresses that were banned at the latest check and at the one before, and are not in the firewall.",
+        _by_enforcement(lambda jail: jail.unenforced),
+        _JAIL,
+    ),
+    Definition(
+        "fail2ban_firewall_check_success",
+        _GAUGE,
+        "1 when the latest comparison of the bans with the firewall could be made for every jail, else 0.",
+        _one(_firewall_check_success),
+    ),
     Definition(
         "fail2ban_exporter_jail_config_errors",
         _GAUGE,

@@ -140,3 +140,43 @@ class Probe:
     answers for a jail with an error."""
     database_bytes: int | None = None
     """Size of fail2ban's database file; None without a database or where it can't be seen."""
+
+
+class FirewallFault(StrEnum):
+    """Why the firewall could not be compared with the bans."""
+
+    PERMISSION_DENIED = "permission_denied"
+    OTHER_NAMESPACE = "other_namespace"
+    """The exporter sees another network than the host's, and so another firewall."""
+    PROGRAM_MISSING = "program_missing"
+    PROGRAM_FAILED = "program_failed"
+    FAIL2BAN_SILENT = "fail2ban_silent"
+    """fail2ban did not say what it bans; its state says more."""
+    STALE = "stale"
+    UNEXPECTED = "unexpected"
+
+
+@dataclass(frozen=True, slots=True)
+class Enforcement:
+    """How many of the addresses that a jail bans are in the firewall.
+
+    Those that are not, and were banned since the check before, are in neither number.
+    """
+
+    jail: str
+    enforced: int
+    unenforced: int
+
+
+@dataclass(frozen=True, slots=True)
+class FirewallCheck:
+    """One comparison of fail2ban's bans with the firewall."""
+
+    reason: str
+    """For people: what happened, and for a fault what to do about it."""
+    stale_at: float
+    """Monotonic seconds from which it speaks for the present no more."""
+    fault: FirewallFault | None = None
+    """The worst that kept it from being whole; the jails that it did not touch are there all the same."""
+    jails: tuple[Enforcement, ...] = ()
+    """By name; only those whose actions put addresses in a firewall, in ways that are known."""

@@ -141,6 +141,18 @@ class Metrics(_Group):
     )
 
 
+class Firewall(_Group):
+    """Whether the bans are in the firewall."""
+
+    check: Annotated[bool, values.switch()] = Field(
+        default=False,
+        description="Compare what fail2ban bans with what is in nftables, iptables or ipset. Needs CAP_NET_ADMIN.",
+    )
+    interval: Annotated[float, values.between(1, 86400)] = Field(
+        default=60.0, description="Time between two comparisons of the bans with the firewall."
+    )
+
+
 class Log(_Group):
     """What to log on standard error."""
 
@@ -176,6 +188,7 @@ class Settings(BaseSettings):
     canary: Canary = Canary()
     web: Web = Web()
     metrics: Metrics = Metrics()
+    firewall: Firewall = Firewall()
     log: Log = Log()
     config: Config = Config()
 

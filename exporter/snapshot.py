@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from exporter.health import Canary, Health, Policy
-from exporter.model import Probe, State
+from exporter.model import FirewallCheck, FirewallFault, Probe, State
 
 STALE_INTERVALS = 3
 """A prober that has not beaten for this many intervals plus the timeout speaks for the present no more."""
@@ -42,6 +42,8 @@ class Snapshot:
     """How many of fail2ban's configuration files could not be read or parsed; None while they are not looked at."""
     canary: Canary | None = None
     """What is known from attacks of the canary; None while it is off."""
+    firewall: FirewallCheck | None = None
+    """The latest comparison of the bans with the firewall; None while that is off, or before the first."""
 
     def stale_at(self) -> float:
         """Return the monotonic seconds from which this snapshot is too old to be served as live."""
@@ -53,6 +55,14 @@ class Snapshot:
         That is its counters and timestamps. The state is unknown then, since when too, and no figure of fail2ban is
         shown.
         """
+        if (
+            self.firewall is not None
+            and now >= self.firewall.stale_at
+            and self.firewall.fault is not FirewallFault.STALE
+        ):
+            reason = "the firewall has not been checked for too long: its figures are too old to be shown"
+            stale = FirewallCheck(reason, self.firewall.stale_at, FirewallFault.STALE)
+            return replace(self, firewall=stale).as_of(now)
         if now < self.stale_at():
             return self
         reason = f"the exporter has not probed for {now - self.beat:.0f} s: its figures are too old to be shown"

@@ -16,7 +16,18 @@ from exporter.health import (
     ServerExited,
     reduce,
 )
-from exporter.model import ExitKind, Jail, JailSettings, Probe, ProcessUsage, Result, Server, ServerExit
+from exporter.model import (
+    Enforcement,
+    ExitKind,
+    FirewallCheck,
+    Jail,
+    JailSettings,
+    Probe,
+    ProcessUsage,
+    Result,
+    Server,
+    ServerExit,
+)
 from exporter.snapshot import ProbeOptions, Snapshot
 
 TIMESTAMP: Final = 1_700_000_000.0
@@ -90,6 +101,12 @@ def success(*jails: Jail, **changes: Any) -> Probe:
 def failure(result: Result = Result.SOCKET_MISSING, reason: str = "no socket there", duration: float = 0.001) -> Probe:
     """A probe that failed."""
     return Probe(result=result, reason=reason, duration=duration)
+
+
+def firewall_check(*jails: Enforcement, **changes: Any) -> FirewallCheck:
+    """A comparison of the bans with the firewall."""
+    usual = FirewallCheck(reason="the firewall was compared with the bans", stale_at=math.inf, jails=jails)
+    return replace(usual, **changes)
 
 
 def server_exit(kind: ExitKind = ExitKind.CRASH, *, at: float = 0.0, identity: str = "pid:42:1") -> ServerExit:

@@ -8,9 +8,19 @@ import pytest
 
 from exporter import advice
 from exporter.health import CanaryResult
-from exporter.model import Result, State
+from exporter.model import Enforcement, FirewallFault, Result, State
 from exporter.snapshot import Snapshot
-from tests.snapshots import HOSTILE_NAMES, blamed_snapshot, canary, failure, jail, jail_with, snapshot, success
+from tests.snapshots import (
+    HOSTILE_NAMES,
+    blamed_snapshot,
+    canary,
+    failure,
+    firewall_check,
+    jail,
+    jail_with,
+    snapshot,
+    success,
+)
 
 FAILURES = [result for result in Result if result is not Result.SUCCESS]
 
@@ -94,10 +104,38 @@ def test_each_state_has_a_headline_with_its_word(state: State) -> None:
             ["1 file of fail2ban's configuration can't be read or parsed."],
             id="a faulty file, in any state",
         ),
+        pytest.param(
+            replace(snapshot(success(jail())), firewall=firewall_check(Enforcement("sshd", 4, 0))),
+            [],
+            id="all bans in the firewall",
+        ),
+        pytest.param(
+            replace(snapshot(success(jail())), firewall=firewall_check(Enforcement("sshd", 0, 20_000))),
+            ["20,000 banned addresses are not in the firewall: nothing blocks them."],
+            id="bans not in the firewall",
+        ),
+        pytest.param(
+            replace(snapshot(success(jail())), firewall=firewall_check(Enforcement("gone", 0, 1))),
+            [],
+            id="bans of a jail that is gone",
+        ),
+        pytest.param(
+            replace(snapshot(success(jail())), firewall=firewall_check(fault=FirewallFault.PERMISSION_DENIED)),
+            ["Whether the bans are in the firewall could not be checked."],
+            id="no right to look",
+        ),
     ],
 )
 def test_what_is_wrong_beyond_the_state_is_told(shown: Snapshot, problems: list[str]) -> None:
     assert [concern.problem for concern in advice.concerns(shown)] == problems
+
+
+@pytest.mark.parametrize("fault", FirewallFault)
+def test_for_each_way_not_to_read_the_firewall_there_is_something_to_do(fault: FirewallFault) -> None:
+    (concern,) = advice.concerns(replace(snapshot(success(jail())), firewall=firewall_check(fault=fault)))
+
+    assert concern.remedy.endswith(".")
+    assert concern.remedy.count("`") % 2 == 0
 
 
 def test_no_name_gets_into_a_text_that_has_commands() -> None:

@@ -11,7 +11,7 @@ import pytest
 from exporter.families import Definition
 from exporter.health import ActivationReported, Canary, CanaryResult, ConfigurationRead, ProbeEnded, Source
 from exporter.metrics import DEFINITIONS
-from exporter.model import ExitKind, Probe, Result, State
+from exporter.model import Enforcement, ExitKind, FirewallFault, Probe, Result, State
 from exporter.snapshot import Snapshot
 from tests.snapshots import (
     FOREVER,
@@ -20,6 +20,7 @@ from tests.snapshots import (
     canary,
     exited,
     failure,
+    firewall_check,
     jail,
     jail_with,
     server,
@@ -76,6 +77,9 @@ CONTRACT = {
     "fail2ban_canary_last_success_timestamp_seconds": ("gauge", ()),
     "fail2ban_canary_interval_seconds": ("gauge", ()),
     "fail2ban_canary_timeout_seconds": ("gauge", ()),
+    "fail2ban_jail_enforced_ips": ("gauge", ("jail",)),
+    "fail2ban_jail_unenforced_ips": ("gauge", ("jail",)),
+    "fail2ban_firewall_check_success": ("gauge", ()),
     "fail2ban_exporter_jail_config_errors": ("gauge", ()),
 }
 
@@ -92,13 +96,20 @@ OF_BLAME = (
 )
 """What is known of activations and blame, whether or not fail2ban can be asked."""
 
+OF_FIREWALL = (
+    "fail2ban_jail_enforced_ips",
+    "fail2ban_jail_unenforced_ips",
+    "fail2ban_firewall_check_success",
+)
+"""What a thread of its own finds, and only when it is told to."""
+
 OF_FAIL2BAN = (
     "fail2ban_server_info",
     "fail2ban_server_start_time_seconds",
     *(name for name in CONTRACT if name.startswith("fail2ban_process_")),
     "fail2ban_database_size_bytes",
     "fail2ban_jails",
-    *(name for name in CONTRACT if name.startswith("fail2ban_jail_") and name not in OF_BLAME),
+    *(name for name in CONTRACT if name.startswith("fail2ban_jail_") and name not in OF_BLAME + OF_FIREWALL),
 )
 """What is read from fail2ban's socket or process."""
 
@@ -107,7 +118,12 @@ RECOVERED = replace(
 )
 """Online again after a crash for which a jail was blamed."""
 
-FULL = replace(RECOVERED, options=replace(RECOVERED.options, expected=()), canary=canary())
+FULL = replace(
+    RECOVERED,
+    options=replace(RECOVERED.options, expected=()),
+    canary=canary(),
+    firewall=firewall_check(Enforcement("sshd", 3, 1)),
+)
 
 Labels = tuple[tuple[str, str], ...]
 
@@ -208,6 +224,7 @@ def test_while_not_online_the_probes_own_metrics_stay(state: str) -> None:
     always = (
         set(CONTRACT)
         - set(OF_FAIL2BAN)
+        - set(OF_FIREWALL)
         - (WITHOUT_A_PROBE | OF_CANARY if state == "unknown" else set())
         - {
             "fail2ban_probe_last_duration_seconds",
@@ -527,3 +544,33 @@ def test_the_histogram_ends_with_the_timeout_and_infinity_and_counts_every_probe
     assert buckets["2.5"] == 1
     assert buckets["+Inf"] == 2
     assert value("fail2ban_probe_last_duration_seconds", shown) == 2.5001
+
+
+def test_a_jail_that_runs_no_more_is_in_no_figure_of_the_firewall() -> None:
+    shown = replace(FULL, firewall=firewall_check(Enforcement("gone", 3, 1), Enforcement("sshd", 5, 0)))
+
+    assert {"sshd": 5} == by_jail("fail2ban_jail_enforced_ips", shown)
+    assert {"sshd": 0} == by_jail("fail2ban_jail_unenforced_ips", shown)
+
+
+def test_a_firewall_that_could_not_be_read_is_said_and_costs_only_the_figures_that_are_not_known() -> None:
+    shown = replace(FULL, firewall=firewall_check(Enforcement("sshd", 5, 0), fault=FirewallFault.PROGRAM_MISSING))
+
+    assert value("fail2ban_firewall_check_success", shown) == 0
+    assert {"sshd": 5} == by_jail("fail2ban_jail_enforced_ips", shown)
+
+
+def test_a_firewall_that_was_not_read_for_long_is_not_shown_as_it_was() -> None:
+    shown = replace(FULL, firewall=firewall_check(Enforcement("sshd", 5, 0), stale_at=FULL.beat + 5)).as_of(
+        FULL.beat + 5
+    )
+
+    assert value("fail2ban_firewall_check_success", shown) == 0
+    assert {} == by_jail("fail2ban_jail_enforced_ips", shown)
+    assert value("fail2ban_up", shown) == 1
+
+
+def test_while_fail2ban_is_down_no_figure_of_the_firewall_is_shown() -> None:
+    shown = then(FULL, ProbeEnded(failure(), at=10, timestamp=TIMESTAMP))
+
+    assert {} == by_jail("fail2ban_jail_enforced_ips", shown)

@@ -13,15 +13,18 @@ import pytest
 from tests.programs.browser import Chromium, chromium
 from tests.programs.catalogue import CATALOGUE, FAIL2BAN_VERSIONS, SYSTEMD_VERSIONS
 from tests.programs.fetch import cache_folder, is_there, reason_file
+from tests.programs.firewall import FirewallTools, firewall_tools
 
 __all__ = [
     "FAIL2BAN_VERSIONS",
     "SYSTEMD_VERSIONS",
     "Chromium",
     "Fail2banInstall",
+    "FirewallTools",
     "amtool",
     "chromium",
     "fail2ban",
+    "firewall_tools",
     "libfaketime",
     "loaded",
     "openssl",
