@@ -106,6 +106,16 @@ def _counts() -> list[PanelBuilder]:
     missing = total(f"{of('fail2ban_jail_up')} == bool 0")
     return [
         graph(
+            Caption(
+                "Bans in the firewall",
+                "Banned addresses that are in the firewall, and those that are not, which nothing blocks. "
+                "Only with --firewall.check, and of jails whose actions put addresses there.",
+                units.Short,
+            ),
+            Query(total(of("fail2ban_jail_enforced_ips", CHOSEN_JAIL)), "in the firewall"),
+            Query(total(of("fail2ban_jail_unenforced_ips", CHOSEN_JAIL)), "not in the firewall"),
+        ),
+        graph(
             Caption("Jails over time", "Running jails, and those that are missing.", units.Short),
             Query(total(of("fail2ban_jails")), "running"),
             Query(missing, "missing"),

@@ -8,7 +8,7 @@ import pytest
 
 from dashboards.source import queries
 from exporter.health import ActivationReported
-from exporter.model import Result
+from exporter.model import Enforcement, Result
 from exporter.snapshot import Snapshot
 from tests.dashboards.evaluation import CHOICE, Expected, Series, disagreements, gone, scraped
 from tests.dashboards.promql import selectors
@@ -20,6 +20,7 @@ from tests.snapshots import (
     blamed_snapshot,
     canary,
     failure,
+    firewall_check,
     jail,
     jail_with,
     snapshot,
@@ -27,7 +28,12 @@ from tests.snapshots import (
     then,
 )
 
-WELL = replace(snapshot(success(jail(), jail("web"), FOREVER)), config_faults=0, canary=canary())
+WELL = replace(
+    snapshot(success(jail(), jail("web"), FOREVER)),
+    config_faults=0,
+    canary=canary(),
+    firewall=firewall_check(Enforcement("sshd", 4, 0), Enforcement("web", 3, 1)),
+)
 BLAMED = blamed_snapshot("web", expected=["sshd", "web"])
 STATES = {
     "online": WELL,

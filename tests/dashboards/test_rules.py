@@ -24,6 +24,7 @@ from tests.programs import program, promtool
 ALERT_NAMES: Final = {
     "Fail2banActivationFailed",
     "Fail2banBanSurge",
+    "Fail2banBansNotEnforced",
     "Fail2banCanaryFailing",
     "Fail2banCrashLoop",
     "Fail2banDatabaseGrowing",
