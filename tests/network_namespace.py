@@ -15,7 +15,8 @@ _NEW_NET = 0x40000000
 # Mounted over in a mount namespace of the test's own: there the tools are installed, and nowhere else.
 _TOOLS_FOLDER = "/usr/local/sbin"
 _PATH = f"{_TOOLS_FOLDER}:/usr/sbin:/usr/bin:/sbin:/bin"
-_HOLD = 'mount --bind "$1" "$2" && ip link set lo up && echo ready && exec sleep infinity'
+_HOLD = 'mount --bind "$1" "$2" && ip link set lo up && eval "$3" && echo ready && exec sleep infinity'
+_MORE_LINKS = "ip link add guard0 type veth peer name guard1"
 
 _Result = TypeVar("_Result")
 
@@ -27,9 +28,26 @@ class NetworkNamespace:
         environment: For programs that call the tools.
     """
 
-    def __init__(self, tools: FirewallTools) -> None:
+    def __init__(self, tools: FirewallTools, *, more_links: bool = True) -> None:
+        """Make it.
+
+        Args:
+            tools: What is installed in it.
+            more_links: Whether it has more than loopback, as the network of a host does.
+        """
         self._holder = subprocess.Popen(
-            ["unshare", "--net", "--mount", "sh", "-c", _HOLD, "sh", str(tools.folder), _TOOLS_FOLDER],
+            [
+                "unshare",
+                "--net",
+                "--mount",
+                "sh",
+                "-c",
+                _HOLD,
+                "sh",
+                str(tools.folder),
+                _TOOLS_FOLDER,
+                _MORE_LINKS if more_links else "true",
+            ],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

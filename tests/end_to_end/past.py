@@ -64,6 +64,10 @@ class Misfortune:
             course = self._courses().get((name, named.get("jail", named.get("kind", ""))), _always(value))
             yield Past(name, {**named, "job": JOB, "instance": INSTANCE}, course)
         yield Past("up", {"job": JOB, "instance": INSTANCE}, _always(1))
+        # Of --firewall.check, which the real one here runs without: the machine's own firewall is not for tests.
+        firewall = {"job": JOB, "instance": INSTANCE, "jail": "sshd"}
+        yield Past("fail2ban_jail_enforced_ips", firewall, lambda moment: 4.0 * (moment < self.worst - 20 * MINUTE))
+        yield Past("fail2ban_jail_unenforced_ips", firewall, lambda moment: 4.0 * (moment >= self.worst - 20 * MINUTE))
 
     def _courses(self) -> dict[tuple[str, str], Callable[[float], float]]:
         """How values went, by the metric's name and the jail or the kind."""

@@ -20,16 +20,20 @@ CHOICE: Final = Choice(rate_interval="1m", range="5m")
 
 NEEDS_A_PAST: Final = {
     "Fail2banBanSurge",
+    "Fail2banBansNotEnforced",
     "Fail2banDatabaseGrowing",
     "Fail2banJailSilent",
     "Fail2banProbeStale",
     "Fail2banRestarted",
 }
-"""Alerts that are about days, about an exporter that hangs, or about one that has run for long.
+"""Alerts that are about days, about an exporter that hangs or has run for long, or about a firewall.
 
 None of these can be had in a minute, so they are true on a host of the past, whose series were written to Prometheus's
 storage before it started: see `past`.
 """
+
+WITHOUT_A_FIREWALL: Final = {("host", "Bans in the firewall")}
+"""Panels of --firewall.check, which is off in the story, since that has no network of its own."""
 
 EMPTY_WHEN_WELL: Final = {
     ("fleet", "Jails activated"),
@@ -83,14 +87,15 @@ def test_every_panel_has_data_when_all_is_well_but_for_those_that_are_listed(sto
     wanted = list(queries.panel_queries(CHOICE))
 
     listed = {(one.dashboard, one.panel) for one in wanted if one.empty_when_well}
-    assert listed == empty(observer, wanted, story.well)
+    assert listed | WITHOUT_A_FIREWALL == empty(observer, wanted, story.well)
 
 
 def test_every_query_of_every_panel_has_data_sooner_or_later(story: Story, observer: Observer) -> None:
     wanted = list(queries.panel_queries(CHOICE))
 
     print(f"{len(wanted)} queries")
-    assert never_filled(story, observer, wanted) == []
+    never = {(one.dashboard, one.panel) for one in never_filled(story, observer, wanted)}
+    assert never == WITHOUT_A_FIREWALL
 
 
 def test_every_panel_has_data_of_one_host_and_one_jail(story: Story, observer: Observer) -> None:
@@ -98,7 +103,7 @@ def test_every_panel_has_data_of_one_host_and_one_jail(story: Story, observer: O
     wanted = list(queries.panel_queries(Choice(instance=host, jail="sshd", rate_interval="1m", range="5m")))
 
     listed = {(one.dashboard, one.panel) for one in wanted if one.empty_when_well}
-    assert listed == empty(observer, wanted, story.well)
+    assert listed | WITHOUT_A_FIREWALL == empty(observer, wanted, story.well)
 
 
 def test_every_annotation_is_empty_when_all_is_well_and_has_data_once_something_happens(

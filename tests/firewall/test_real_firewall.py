@@ -223,7 +223,7 @@ def test_in_another_network_than_fail2ban_the_check_fails_and_calls_no_ban_missi
     server = guard("1.1.1", [Jail("sshd", maxretry=1, action="nftables")])
     _ban(server, "sshd", *_INET4)
 
-    with NetworkNamespace(programs.firewall_tools()) as another:
+    with NetworkNamespace(programs.firewall_tools(), more_links=False) as another:
         exporter = run_inside(server, "--firewall.interval=1s", less=less, where=another)
 
         exporter.wait_for("fail2ban_firewall_check_success", 0)
