@@ -144,9 +144,9 @@ class _Exporter:
             memory=StateFile(str(self._state_file), self._own.state_file_failed) if self._state_file else None,
             on_beat=self._pass_on_beat,
         )
-        self._canary = CanaryRunner(_canary(settings), lambda: self._prober.snapshot, self._prober.show_canary)
         self._firewall = FirewallMonitor(_firewall_options(settings))
         self._snapshot = JoinedSnapshot(lambda: self._prober.snapshot, lambda: self._firewall.latest)
+        self._canary = CanaryRunner(_canary(settings), lambda: self._prober.snapshot, self._snapshot.show_canary)
         self._site = self._make_site()
         self._passwords = Passwords()
         self._application = Guard(self._current_site, lambda: web_config.current, own.auth_failed, self._passwords)
@@ -198,6 +198,7 @@ class _Exporter:
         lifecycle = Lifecycle(
             is_enabled=web.enable_lifecycle,
             probe=self._prober.probe_now,
+            shown=self._snapshot.of,
             report=self._prober.report_activation,
             reload=self._reconfigure,
             probe_timeout=self._settings.probe.timeout,

@@ -43,10 +43,6 @@ class Inbox:
         """Return the descriptor that is readable while something is in the inbox."""
         return self._wake
 
-    def wake(self) -> None:
-        """Have the prober look at what it was told."""
-        os.eventfd_write(self._wake, 1)
-
     def want_probe(self) -> None:
         """Have the prober probe at once; again before it does changes nothing."""
         with self._lock:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from exporter.health import Canary
 from exporter.model import FirewallCheck
 from exporter.snapshot import Snapshot
 
@@ -12,6 +13,7 @@ from exporter.snapshot import Snapshot
 @dataclass(frozen=True, slots=True)
 class _Parts:
     probed: Snapshot
+    canary: Canary | None
     firewall: FirewallCheck | None
     joined: Snapshot
 
@@ -26,13 +28,28 @@ class JoinedSnapshot:
         """Take the sources: each returns the latest value of its thread, and another object when there is news."""
         self._probed = probed
         self._firewall = firewall
+        self._canary: Canary | None = None
         self._latest: _Parts | None = None
+
+    def show_canary(self, canary: Canary | None) -> None:
+        """Take what is known of the canary from now on; None while it is off."""
+        self._canary = canary
 
     def __call__(self) -> Snapshot:
         """Return the latest snapshot."""
-        probed, firewall, latest = self._probed(), self._firewall(), self._latest
-        if latest is None or latest.probed is not probed or latest.firewall is not firewall:
-            joined = probed if firewall is None else replace(probed, firewall=firewall)
-            latest = _Parts(probed, firewall, joined)
+        return self.of(self._probed())
+
+    def of(self, probed: Snapshot) -> Snapshot:
+        """Return one of the prober's snapshots with the latest of the others."""
+        canary, firewall, latest = self._canary, self._firewall(), self._latest
+        if (
+            latest is None
+            or latest.probed is not probed
+            or latest.canary is not canary
+            or latest.firewall is not firewall
+        ):
+            nothing = canary is None and firewall is None
+            joined = probed if nothing else replace(probed, canary=canary, firewall=firewall)
+            latest = _Parts(probed, canary, firewall, joined)
             self._latest = latest
         return latest.joined

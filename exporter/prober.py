@@ -18,7 +18,6 @@ from exporter.changes import log_changes
 from exporter.configured_jails import ConfiguredJails
 from exporter.health import (
     ActivationReported,
-    Canary,
     Event,
     Health,
     Histogram,
@@ -123,7 +122,6 @@ class Prober:
         self._inbox = Inbox()
         self._stopping = False
         self._wanted = options
-        self._canary: Canary | None = None
         self._client: ProbeClient | None = None
         self._patience = Patience()
         # Of a server that was online: told together with the probe that finds it gone, which follows at once.
@@ -170,11 +168,6 @@ class Prober:
     def report_activation(self, jail: str, timestamp: float | None = None) -> None:
         """Take note that a tool activated a jail, at a UTC epoch time or now. From any thread."""
         self._inbox.report(Report(jail, timestamp, self._clock.monotonic(), self._clock.wall()))
-
-    def show_canary(self, canary: Canary | None) -> None:
-        """Publish what is known of the canary, without a probe. From any thread; the last call wins."""
-        self._canary = canary
-        self._inbox.wake()
 
     def stop(self, patience: float = 0.5) -> None:
         """Ask the thread to end, and wait for it that many seconds; a probe under way is not waited for longer."""
@@ -280,7 +273,6 @@ class Prober:
             probe=probe,
             beat=self._clock.monotonic(),
             config_faults=self._configuration.faults,
-            canary=self._canary,
         )
         self._patience.learn(
             changed=(health.state, health.restarts, health.exits) != (before.state, before.restarts, before.exits)
@@ -346,13 +338,13 @@ class Prober:
         changes = self._configuration.look(now, timestamp)
         exits = client.exits()
         told: list[Event] = [*changes, *self._reports()]
-        shown, health = self.snapshot, self.snapshot.health
+        health = self.snapshot.health
         if health.state is State.ONLINE and any(one.identity == health.server_identity for one in exits):
             # It is not online any more, and what comes of that is not to be shown beside the word that it is.
             self._withheld = told, exits
             return True
         events = [*told, *self._as_told(exits)]
-        if events or self._configuration.faults != shown.config_faults or self._canary is not shown.canary:
+        if events or self._configuration.faults != self.snapshot.config_faults:
             self._publish([events], self.snapshot.probe)
         return bool(changes) or (bool(exits) and self.snapshot.health.state is State.ONLINE)
 

@@ -18,4 +18,11 @@ def lifecycle(
     probe_timeout: float = 10.0,
 ) -> Lifecycle:
     """A lifecycle that is turned off, and does nothing if it is on: no probe ever ends."""
-    return Lifecycle(is_enabled=is_enabled, probe=probe, report=report, reload=reload, probe_timeout=probe_timeout)
+    return Lifecycle(
+        is_enabled=is_enabled,
+        probe=probe,
+        shown=lambda probed: probed,
+        report=report,
+        reload=reload,
+        probe_timeout=probe_timeout,
+    )

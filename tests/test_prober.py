@@ -26,7 +26,7 @@ from exporter.health.activations import Span
 from exporter.model import ExitKind, Probe, Result, ServerExit, ServerTraces, State
 from exporter.prober import Clock, ProbeClient, Prober
 from exporter.snapshot import ProbeOptions, Snapshot
-from tests.snapshots import canary, failure, jail, server, server_exit, success
+from tests.snapshots import failure, jail, server, server_exit, success
 from tests.waiting import DEADLINE, wait_until
 
 OPTIONS = ProbeOptions(socket="/run/one.sock", interval=30.0, timeout=10.0)
@@ -670,22 +670,6 @@ def test_a_report_during_a_probe_is_dated_when_it_came_so_that_the_crash_that_fo
     assert recovery.pending() == ("nginx",)
 
 
-def test_news_of_the_canary_is_published_at_once_without_a_probe_and_stays() -> None:
-    script = Script(ONLINE, ONLINE)
-    seen: list[Snapshot] = []
-    known = canary()
-    script.at(5, lambda: script.prober.show_canary(known))
-    script.at(5 + 2 * STEP, lambda: seen.append(script.prober.snapshot))
-    script.at(5 + 3 * STEP, lambda: script.prober.show_canary(None))
-    script.at(5 + 5 * STEP, lambda: seen.append(script.prober.snapshot))
-    script.at(6, lambda: script.prober.show_canary(known))
-
-    assert script.run() == [0, 30]
-    assert [known, None, known] == [*(shown.canary for shown in seen), script.prober.snapshot.canary]
-    assert seen[0].probe == ONLINE
-    assert seen[0].health.probes[Result.SUCCESS] == 1
-
-
 # -- probes on demand
 
 
@@ -939,18 +923,6 @@ def test_in_real_time_a_change_of_the_configuration_and_a_request_each_end_the_w
         wait_until(lambda: client.probes == 2, "a probe on the change", seconds=10)
 
         assert prober.probe_now().result(DEADLINE).health.recovery.configured == frozenset({"sshd", "nginx"})
-
-
-def test_in_real_time_news_of_the_canary_is_published_without_a_probe() -> None:
-    client, known = HangingClient(), canary()
-    client.let.set()
-    with real(HOURLY, client) as prober:
-        wait_until(lambda: prober.snapshot.health.last_probe is not None, "the first probe ends")
-
-        prober.show_canary(known)
-        wait_until(lambda: prober.snapshot.canary is known, "the canary is shown")
-
-        assert client.probes == 1
 
 
 def test_what_is_known_is_kept_once_more_at_the_end() -> None:

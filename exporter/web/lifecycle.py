@@ -34,6 +34,8 @@ class Lifecycle:
     is_enabled: bool
     probe: Callable[[], Future[Snapshot]]
     """Probes at once; the future is the snapshot of it."""
+    shown: Callable[[Snapshot], Snapshot]
+    """Joins to that what is no part of a probe."""
     report: Callable[[str, float | None], None]
     """Takes a jail that was activated, and when, in UTC epoch seconds."""
     reload: Callable[[], Sequence[str]]
@@ -69,7 +71,7 @@ class Lifecycle:
             snapshot = await asyncio.wait_for(asked, 2 * self.probe_timeout + _PATIENCE_SECONDS)
         except TimeoutError:
             return PlainTextResponse("no probe has ended in time; /-/healthy says more\n", status_code=504)
-        return JSONResponse(status_document(snapshot))
+        return JSONResponse(status_document(self.shown(snapshot)))
 
     async def _activation(self, request: Request) -> Response:
         jail, at = _activation(await request.body())

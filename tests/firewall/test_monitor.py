@@ -10,9 +10,7 @@ import structlog
 
 from exporter.firewall import FirewallMonitor, FirewallOptions
 from exporter.firewall.check import Checker, Findings
-from exporter.joined import JoinedSnapshot
 from exporter.model import Enforcement, FirewallFault
-from tests.snapshots import firewall_check, jail, snapshot, success
 from tests.waiting import wait_until
 
 ON = FirewallOptions(is_on=True, socket="/run/f2b.sock", interval=0.01, timeout=1)
@@ -130,18 +128,3 @@ def test_a_check_that_hangs_does_not_hold_up_the_end() -> None:
     assert monitor.latest is None
     goes_on.set()
     monitor.stop(60)
-
-
-def test_snapshot_and_check_are_joined_into_one_value_that_changes_when_one_of_them_does() -> None:
-    probed, check = snapshot(success(jail())), firewall_check(Enforcement("sshd", 2, 0))
-    parts: dict[str, Any] = {"probed": probed, "check": None}
-    joined = JoinedSnapshot(lambda: parts["probed"], lambda: parts["check"])
-
-    assert joined() is probed
-    parts["check"] = check
-    first = joined()
-    assert (check, probed.probe) == (first.firewall, first.probe)
-    assert joined() is first
-    parts["probed"] = snapshot(success())
-    assert joined() is not first
-    assert joined().firewall is check

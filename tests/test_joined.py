@@ -1,0 +1,44 @@
+"""What is shown is one value, of what each thread has published by then."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from exporter.joined import JoinedSnapshot
+from exporter.model import Enforcement
+from tests.snapshots import canary, firewall_check, jail, snapshot, success
+
+
+def test_snapshot_canary_and_check_are_joined_into_one_value_that_changes_when_one_of_them_does() -> None:
+    probed, check, known = snapshot(success(jail())), firewall_check(Enforcement("sshd", 2, 0)), canary()
+    parts: dict[str, Any] = {"probed": probed, "check": None}
+    joined = JoinedSnapshot(lambda: parts["probed"], lambda: parts["check"])
+
+    assert joined() is probed
+    parts["check"] = check
+    first = joined()
+    assert (check, None, probed.probe) == (first.firewall, first.canary, first.probe)
+    assert joined() is first
+    joined.show_canary(known)
+    second = joined()
+    assert (check, known, probed.probe) == (second.firewall, second.canary, second.probe)
+    parts["probed"] = snapshot(success())
+    assert joined() is not second
+    assert (check, known) == (joined().firewall, joined().canary)
+
+
+def test_what_a_probe_on_demand_found_is_joined_too() -> None:
+    joined = JoinedSnapshot(snapshot, lambda: None)
+    joined.show_canary(canary())
+
+    assert joined.of(snapshot(success(jail()))).canary == canary()
+
+
+def test_what_is_switched_off_is_shown_no_more() -> None:
+    probed = snapshot(success(jail()))
+    joined = JoinedSnapshot(lambda: probed, lambda: None)
+    joined.show_canary(canary())
+    joined()
+    joined.show_canary(None)
+
+    assert joined().canary is None
