@@ -20,9 +20,12 @@ EMPTY_WHEN_WELL: Final = frozenset(
         ("host", "Jails that brought fail2ban down", "C"),
         ("host", "Activation failures", "A"),
         ("host", "Jails", "K"),
+        ("host", "Canary: time to the ban", "A"),
+        ("host", "Canary: time to the ban", "B"),
+        ("host", "Canary: attacks by result", "A"),
     }
 )
-"""Queries (dashboard, panel, ref) that find nothing until something goes wrong, or a jail was seen to be activated."""
+"""Queries (dashboard, panel, ref) that find nothing while all is well, no jail was activated and no canary is on."""
 
 
 @dataclass(frozen=True)

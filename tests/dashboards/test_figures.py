@@ -31,9 +31,9 @@ from tests.snapshots import (
 WELL = replace(
     snapshot(success(jail(), jail("web"), FOREVER)),
     config_faults=0,
-    canary=canary(),
     firewall=firewall_check(Enforcement("sshd", 4, 0), Enforcement("web", 3, 1)),
 )
+WATCHED = replace(WELL, canary=canary())
 BLAMED = blamed_snapshot("web", expected=["sshd", "web"])
 STATES = {
     "online": WELL,
@@ -74,7 +74,8 @@ def _is_true(expr: str) -> Expected:
 
 
 def test_every_query_finds_data_when_something_is_wrong_somewhere(tmp_path: Path) -> None:
-    series = _fleet({"well:9191": WELL, "blamed:9191": BLAMED, "offline:9191": STATES["offline"]})
+    hosts = {"well:9191": WELL, "blamed:9191": BLAMED, "offline:9191": STATES["offline"], "watched:9191": WATCHED}
+    series = _fleet(hosts)
     asked = [*panel_queries(CHOICE), *annotation_queries(CHOICE), *variable_selectors(CHOICE)]
 
     found = [_is_true(f"count({query.expr}) > bool 0") for query in asked]

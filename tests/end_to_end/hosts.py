@@ -1,6 +1,7 @@
 """The hosts of the story: a real fail2ban each, and the exporter that watches it."""
 
 import os
+import shutil
 import signal
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -15,8 +16,13 @@ from tests.real_fail2ban import Jail, RealFail2ban
 GOOD: Final = (Jail("sshd", maxretry=1), Jail("web", maxretry=2))
 """The jails of a host on which all is well."""
 
+CANARY: Final = "fail2ban-exporter-canary"
+"""The jail of the canary."""
+
 FLOODED: Final = GOOD[1].name
 """The jail that `Guarded.flood` floods."""
+
+_SHIPPED: Final = Path(__file__).parents[2] / "deploy" / "fail2ban"
 
 # Root without these may not do what the mode of a folder forbids, as everybody else.
 _UNPRIVILEGED: Final = ("setpriv", "--inh-caps=-all", "--bounding-set=-dac_override,-dac_read_search")
@@ -121,6 +127,23 @@ class Guarded:
         yield
         stray.unlink()
         self.exporter.wait_for("fail2ban_exporter_jail_config_errors", 0)
+
+
+@contextmanager
+def with_canary(folder: Path) -> Iterator[tuple[Host, RealFail2ban]]:
+    """A host whose exporter attacks a jail of its own, as it is shipped, all the time; and its fail2ban."""
+    folder.mkdir()
+    with RealFail2ban(programs.fail2ban("1.1.1"), folder, [GOOD[0], Jail(CANARY)]) as server:
+        log = server.log_path(CANARY)
+        shutil.copytree(_SHIPPED, server.config, dirs_exist_ok=True)
+        local = server.config / "jail.local"
+        local.write_text(f"[{CANARY}]\nlogpath = {log}\nbackend = polling\n", encoding="utf-8")
+        server.start()
+        flags = (f"--fail2ban.socket={server.socket}", "--fail2ban.config-dir=", "--probe.interval=1s")
+        attacks = (f"--canary.log-file={log}", "--canary.interval=5s", "--canary.timeout=4s")
+        with ExporterProgram(*flags, *attacks, log=folder / "exporter.log") as exporter:
+            exporter.wait_state("online")
+            yield Host("canary.example", f"127.0.0.1:{exporter.port}"), server
 
 
 @contextmanager

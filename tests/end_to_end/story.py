@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from tests.end_to_end.hosts import GOOD, Guarded, without_permission
+from tests.end_to_end.hosts import CANARY, GOOD, Guarded, with_canary, without_permission
 from tests.end_to_end.stage import Observer, Stage
 from tests.monitoring import rules
 from tests.monitoring.webhook import Notification
@@ -191,6 +191,7 @@ def _all_else(stage: Stage) -> None:
         stage.scrape(locked)
         stage.wait_seen('fail2ban_state{fail2ban_state="inaccessible"} == 1')
         stage.leave_out(locked)
+    _nobody_is_banned(stage)
     stage.new.server.sigstop()
     stage.new.exporter.wait_state("unresponsive")
     _faults_of_the_exporter(stage, stage.old)
@@ -201,6 +202,16 @@ def _all_else(stage: Stage) -> None:
     stage.wait_seen(f"fail2ban_up{{instance={stage.new.instance!r}}} == 1")
     with stage.old.exporter_frozen():
         stage.wait_seen(f"up{{instance={stage.old.instance!r}}} == 0")
+
+
+def _nobody_is_banned(stage: Stage) -> None:
+    """A jail that no longer looks at its log, which the canary finds out."""
+    with with_canary(stage.folder / "canary") as (host, server):
+        stage.scrape(host)
+        stage.wait_seen('fail2ban_canary_runs_total{result="success"} >= 2')
+        server.client("set", CANARY, "idle", "on")
+        stage.wait_seen("fail2ban_canary_up == 0 and on (instance) fail2ban_up == 1")
+        stage.leave_out(host)
 
 
 def _faults_of_the_exporter(stage: Stage, host: Guarded) -> None:
