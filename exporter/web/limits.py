@@ -54,7 +54,7 @@ class Limits:
     shutdown_seconds: float = 1.0
     head_bytes: int = 16 * 1024
     body_bytes: int = 8 * 1024
-    piece_bytes: int = 16 * 1024
+    piece_bytes: int = 8 * 1024
     send_buffer_bytes: int = 32 * 1024
     receive_buffer_bytes: int = 16 * 1024
     turn: int = 16
