@@ -34,11 +34,13 @@ def main(notebook: Notebook, *, full: bool) -> None:
 
 
 def _start(notebook: Notebook, socket: Path) -> None:
-    seconds = []
+    seconds, cpu = [], []
     for _ in range(_STARTS):
         with exporting(socket) as exporter:
             seconds.append(exporter.seconds_to_first_answer)
+            cpu.append(process.cpu_seconds(exporter.pid))
     notebook.note("standing.start", "ms", *(each * 1000 for each in seconds))
+    notebook.note("standing.start cpu", "ms", *(each * 1000 for each in cpu))
 
 
 def _idle(notebook: Notebook, socket: Path, seconds: float) -> None:
