@@ -15,7 +15,7 @@ from exporter.firewall.check import Checker, Findings
 from exporter.model import FirewallCheck, FirewallFault
 
 SETTLING_SECONDS: Final = 5.0
-"""After bans were seen for the first time, the next check is this soon, if the interval is longer."""
+"""After bans were seen for the first time, or fail2ban could not be asked, the next check is this soon."""
 _STALE_INTERVALS: Final = 3
 _LONGEST_CHECK: Final = 60.0
 """Seconds that a check may take, all its programs and questions together, before its figures are too old."""
@@ -110,7 +110,8 @@ class FirewallMonitor:
             self._log.exception("firewall_check_broken")
             findings = Findings(fault=FirewallFault.UNEXPECTED, reason=f"the check broke: {type(error).__name__}")
         now = self._clock()
-        due = started + (min(options.interval, SETTLING_SECONDS) if findings.is_first else options.interval)
+        is_settling = findings.is_first or findings.fault is FirewallFault.FAIL2BAN_SILENT
+        due = started + (min(options.interval, SETTLING_SECONDS) if is_settling else options.interval)
         result = FirewallCheck(
             reason=findings.reason,
             stale_at=started + _STALE_INTERVALS * options.interval + options.timeout + _LONGEST_CHECK,

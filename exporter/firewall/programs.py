@@ -102,8 +102,8 @@ def _run(words: Sequence[str]) -> tuple[int, str, str]:
         except subprocess.TimeoutExpired:
             raise _too_slow(words[0]) from None
         finally:
-            # Nothing of it is left behind, whatever it started.
-            if process.poll() is None:
+            # With whatever it has started; it has not been waited for, so the number is still its own.
+            if process.returncode is None:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
 

@@ -40,6 +40,9 @@ def test_a_ban_that_is_there_is_found_however_it_is_written(holds: AddressSet, b
         pytest.param(AddressSet(), "192.0.2.1", id="nothing"),
         pytest.param(AddressSet(spans=[("192.0.2.5", "192.0.2.9")]), "192.0.2.10", id="behind a range"),
         pytest.param(AddressSet(spans=[("192.0.2.5", "192.0.2.9")]), "192.0.2.4", id="before a range"),
+        pytest.param(
+            AddressSet(spans=[("192.0.2.0", "192.0.2.127")]), "192.0.2.0/24", id="a network of which half is there"
+        ),
         pytest.param(AddressSet(["192.0.2.0"]), "192.0.2.0/24", id="a network of which one address is there"),
         pytest.param(AddressSet(spans=[("::", "::ff")]), "0.0.0.1", id="the same number in the other version"),
         pytest.param(AddressSet(spans=[("192.0.2.1", "2001:db8::1")]), "192.0.2.1", id="a range that is none"),

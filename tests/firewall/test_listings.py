@@ -87,7 +87,7 @@ create f2b-sshd6 hash:ip family inet6 hashsize 1024 maxelem 65536 timeout 0
 add f2b-sshd6 2001:db8::1 timeout 0
 create nets hash:net family inet hashsize 1024 maxelem 65536
 add nets 198.51.100.0/24
-add nets 198.51.100.7 nomatch
+add nets 203.0.113.7 nomatch
 create map bitmap:ip range 203.0.113.0/24
 add map 203.0.113.4-203.0.113.6
 create ports hash:ip,port family inet hashsize 1024 maxelem 65536
@@ -101,7 +101,7 @@ create empty hash:ip family inet
     [
         ("f2b-sshd", ["192.0.2.1", "192.0.2.2", "192.0.2.66"], {"192.0.2.66"}),
         ("f2b-sshd6", ["2001:db8::1", "2001:db8::2"], {"2001:db8::2"}),
-        ("nets", ["198.51.100.7", "198.51.101.7"], {"198.51.101.7"}),
+        ("nets", ["198.51.100.7", "203.0.113.7"], {"203.0.113.7"}),
         ("map", ["203.0.113.3", "203.0.113.6"], {"203.0.113.3"}),
         ("ports", ["192.0.2.9"], {"192.0.2.9"}),
         ("empty", ["192.0.2.9"], {"192.0.2.9"}),

@@ -2,6 +2,7 @@
 
 import os
 import time
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -101,7 +102,8 @@ def test_a_program_that_is_none_is_a_failure_and_no_error(make_program: MakeProg
     [
         pytest.param("echo $$ > PIDFILE; exec sleep 600", id="it hangs"),
         pytest.param("echo $$ > PIDFILE; exec sleep 600 >&- 2>&-", id="it hangs with its output closed"),
-        pytest.param("(echo $$ > PIDFILE; sleep 600) & wait", id="its child hangs"),
+        pytest.param("sh -c 'echo $$ > PIDFILE; exec sleep 600' & exit 0", id="its child outlives it"),
+        pytest.param("sh -c 'echo $$ > PIDFILE; exec sleep 600' & wait", id="its child hangs"),
     ],
 )
 def test_a_program_that_hangs_is_ended_with_all_that_it_started(
@@ -140,7 +142,11 @@ def test_a_program_that_prints_without_end_is_cut_off(
 def test_a_program_that_complains_without_end_takes_no_memory(make_program: MakeProgram) -> None:
     make_program("head -c 20000000 /dev/zero >&2; exit 1")
 
-    with pytest.raises(FirewallError) as caught:
-        run("nft")
-
+    tracemalloc.start()
+    try:
+        with pytest.raises(FirewallError) as caught:
+            run("nft")
+        assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    finally:
+        tracemalloc.stop()
     assert len(str(caught.value)) < 1000

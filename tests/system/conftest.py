@@ -13,7 +13,17 @@ from tests.system.machine import Machine
 from tests.system.readme import ROOT, commands
 
 SOURCES = ("exporter", "deploy", "pyproject.toml", "README.md", "LICENSE")
-PACKAGES = ("systemd-sysv", "systemd-container", "dbus", "pipx", "python3-venv")
+PACKAGES = (
+    "systemd-sysv",
+    "systemd-container",
+    "dbus",
+    "pipx",
+    "python3-venv",
+    "iproute2",
+    "nftables",
+    "iptables",
+    "ipset",
+)
 
 
 @pytest.fixture(scope="session")

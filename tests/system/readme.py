@@ -17,6 +17,15 @@ def socket_drop_in() -> str:
     return str(block)
 
 
+def firewall_drop_in() -> str:
+    """The commands of deploy/systemd/README.md that put the drop-in for the firewall's check in place."""
+    text = (ROOT / "deploy/systemd/README.md").read_text(encoding="utf-8")
+    (block,) = (
+        found for found in re.findall(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL) if "drop-ins/" in found
+    )
+    return _SUDO + str(block)
+
+
 def commands(containing: str, readme: str = "README.md", section: str = "Install") -> str:
     """The one shell block of a README's section that contains a text, to be run by root.
 
