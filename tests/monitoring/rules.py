@@ -14,7 +14,7 @@ _UNITS: Final = {"d": 86400, "h": 3600, "m": 60, "s": 1}
 _DURATION: Final = r"(?:\d+[dhms])+"
 # The window of a range selector, how far it is offset, and an age that is compared with so many seconds.
 _WINDOW: Final = re.compile(rf"(?<=\[){_DURATION}(?=\])|(?<=offset ){_DURATION}")
-_AGE: Final = re.compile(r"(time\(\) - [a-z0-9_]+\s*[<>]=?\s*)(\d+)")
+_AGE: Final = re.compile(r"(time\(\) - [a-z0-9_]+\s*[<>]=?\s*)(\d+)\b(?!\s*\*)")
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,8 @@ def test_rules_differ_in_nothing_but_durations() -> None:
 def test_every_duration_of_a_rule_is_a_twentieth() -> None:
     rule = {
         "alert": "A",
-        "expr": "increase(a_total[1h]) > 3600 and max_over_time(b[7d] offset 1d) > 0\nunless time() - c2 < 3600 # x",
+        "expr": "increase(a_total[1h]) > 3600 and max_over_time(b[7d] offset 1d) > 0\nunless time() - c2 < 3600 # x\n"
+        "or time() - d > 3 * e",
         "for": "1m30s",
         "keep_firing_for": "10s",
     }
@@ -35,7 +36,7 @@ def test_every_duration_of_a_rule_is_a_twentieth() -> None:
     expected = {
         "alert": "A",
         "expr": "increase(a_total[180s]) > 3600 and max_over_time(b[30240s] offset 4320s) > 0\n"
-        "unless time() - c2 < 180 # x",
+        "unless time() - c2 < 180 # x\nor time() - d > 3 * e",
         "for": "5s",
         "keep_firing_for": "1s",
     }
