@@ -360,9 +360,10 @@ def test_a_duration_is_that_of_the_whole_probe(clients: Callable[..., Client]) -
 
 
 def test_only_what_reads_is_ever_in_the_clients_words() -> None:
-    names = [name for name in vars(commands) if name.isupper() and not name.startswith("_")]
+    whole = [value for name, value in vars(commands).items() if name.isupper() and isinstance(value, list)]
 
-    assert all(is_read_only(getattr(commands, name)) for name in names)
+    assert len(whole) >= 5
+    assert all(map(is_read_only, whole))
 
 
 def test_late_replies_to_a_probe_that_gave_up_are_never_taken_for_those_to_the_next(
