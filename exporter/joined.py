@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 from exporter.health import Canary
 from exporter.model import FirewallCheck
@@ -11,11 +12,18 @@ from exporter.snapshot import Snapshot
 
 
 @dataclass(frozen=True, slots=True)
-class _Parts:
-    probed: Snapshot
-    canary: Canary | None
-    firewall: FirewallCheck | None
-    joined: Snapshot
+class Findings:
+    """Where the latest findings of the other threads are had from, by the snapshot's field that shows them.
+
+    Each returns another object when there is news, and None while there is nothing to show. They may be called from
+    any thread.
+    """
+
+    canary: Callable[[], Canary | None] = lambda: None
+    firewall: Callable[[], FirewallCheck | None] = lambda: None
+
+
+_NAMES = tuple(field.name for field in fields(Findings))
 
 
 class JoinedSnapshot:
@@ -24,16 +32,11 @@ class JoinedSnapshot:
     May be called from any thread.
     """
 
-    def __init__(self, probed: Callable[[], Snapshot], firewall: Callable[[], FirewallCheck | None]) -> None:
-        """Take the sources: each returns the latest value of its thread, and another object when there is news."""
+    def __init__(self, probed: Callable[[], Snapshot], findings: Findings) -> None:
+        """Take the sources; the prober's snapshot, too, is another object when there is news."""
         self._probed = probed
-        self._firewall = firewall
-        self._canary: Canary | None = None
-        self._latest: _Parts | None = None
-
-    def show_canary(self, canary: Canary | None) -> None:
-        """Take what is known of the canary from now on; None while it is off."""
-        self._canary = canary
+        self._readers = [(name, getattr(findings, name)) for name in _NAMES]
+        self._latest: tuple[Snapshot, dict[str, Any], Snapshot] | None = None
 
     def __call__(self) -> Snapshot:
         """Return the latest snapshot."""
@@ -41,15 +44,12 @@ class JoinedSnapshot:
 
     def of(self, probed: Snapshot) -> Snapshot:
         """Return one of the prober's snapshots with the latest of the others."""
-        canary, firewall, latest = self._canary, self._firewall(), self._latest
-        if (
-            latest is None
-            or latest.probed is not probed
-            or latest.canary is not canary
-            or latest.firewall is not firewall
-        ):
-            nothing = canary is None and firewall is None
-            joined = probed if nothing else replace(probed, canary=canary, firewall=firewall)
-            latest = _Parts(probed, canary, firewall, joined)
-            self._latest = latest
-        return latest.joined
+        found = {name: read() for name, read in self._readers}
+        if self._latest is not None:
+            joined_of, joined_with, joined = self._latest
+            if joined_of is probed and all(joined_with[name] is part for name, part in found.items()):
+                return joined
+        nothing = all(part is None for part in found.values())
+        joined = probed if nothing else replace(probed, **found)
+        self._latest = probed, found, joined
+        return joined

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
-from exporter.joined import JoinedSnapshot
+from exporter.joined import Findings, JoinedSnapshot
 from exporter.model import Enforcement
 from tests.snapshots import canary, firewall_check, jail, snapshot, success
 
 
 def test_snapshot_canary_and_check_are_joined_into_one_value_that_changes_when_one_of_them_does() -> None:
     probed, check, known = snapshot(success(jail())), firewall_check(Enforcement("sshd", 2, 0)), canary()
-    parts: dict[str, Any] = {"probed": probed, "check": None}
-    joined = JoinedSnapshot(lambda: parts["probed"], lambda: parts["check"])
+    parts: dict[str, Any] = {"probed": probed, "check": None, "canary": None}
+    found = Findings(canary=lambda: parts["canary"], firewall=lambda: parts["check"])
+    joined = JoinedSnapshot(lambda: parts["probed"], found)
 
     assert joined() is probed
     parts["check"] = check
     first = joined()
     assert (check, None, probed.probe) == (first.firewall, first.canary, first.probe)
     assert joined() is first
-    joined.show_canary(known)
+    parts["canary"] = known
     second = joined()
     assert (check, known, probed.probe) == (second.firewall, second.canary, second.probe)
     parts["probed"] = snapshot(success())
@@ -28,17 +29,17 @@ def test_snapshot_canary_and_check_are_joined_into_one_value_that_changes_when_o
 
 
 def test_what_a_probe_on_demand_found_is_joined_too() -> None:
-    joined = JoinedSnapshot(snapshot, lambda: None)
-    joined.show_canary(canary())
+    known = canary()
+    joined = JoinedSnapshot(snapshot, Findings(canary=lambda: known))
 
-    assert joined.of(snapshot(success(jail()))).canary == canary()
+    assert known == joined.of(snapshot(success(jail()))).canary
 
 
 def test_what_is_switched_off_is_shown_no_more() -> None:
     probed = snapshot(success(jail()))
-    joined = JoinedSnapshot(lambda: probed, lambda: None)
-    joined.show_canary(canary())
+    parts = {"canary": canary()}
+    joined = JoinedSnapshot(lambda: probed, Findings(canary=lambda: parts.get("canary")))
     joined()
-    joined.show_canary(None)
+    parts.clear()
 
     assert joined().canary is None

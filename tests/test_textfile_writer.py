@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 import structlog
 
-from exporter import textfile_writer
+from exporter import background, settings
+from exporter.live_settings import LiveSettings
 from exporter.model import Probe, ServerExit
+from exporter.own import OwnMetrics
 from exporter.settings import InvalidSettings, Settings
-from exporter.snapshot import ProbeOptions
 from exporter.textfile import TextFile
 from exporter.textfile_writer import NOT_ONLINE, NOT_WRITTEN, TextfileWriter
 from tests.exporter_program import key
@@ -23,7 +24,7 @@ from tests.snapshots import failure, jail, success
 from tests.textfile_program import read
 from tests.waiting import DEADLINE
 
-OPTIONS = ProbeOptions(socket="/run/f2b.sock", interval=0.05, timeout=0.05)
+PROBE = settings.Probe(interval=0.05, timeout=0.05)
 UP = key("fail2ban_up")
 UNKNOWN = key("fail2ban_state", fail2ban_state="unknown")
 
@@ -73,7 +74,7 @@ class Client:
 def client(monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
     """The client of every writer in the test."""
     client = Client()
-    monkeypatch.setattr(textfile_writer, "Client", lambda *_: client)
+    monkeypatch.setattr(background, "Client", lambda *_: client)
     yield client
     client.open.set()
 
@@ -83,14 +84,16 @@ def output(tmp_path: Path) -> Path:
     return tmp_path / "files" / "fail2ban.prom"
 
 
-def writer(output: Path, options: ProbeOptions = OPTIONS) -> TextfileWriter:
+def writer(output: Path, probe: settings.Probe = PROBE) -> TextfileWriter:
     """A writer of the file, whose folder is made."""
     output.parent.mkdir(exist_ok=True)
 
     def reload() -> Settings:
         raise InvalidSettings(["a: fault"])
 
-    return TextfileWriter(Settings(), reload, output, lambda _: options)
+    given = Settings(probe=probe, fail2ban=settings.Fail2ban(config_dir=None))
+    own = OwnMetrics(of_process=False)
+    return TextfileWriter(LiveSettings(given, reload, own, ()), own, output)
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -178,7 +181,7 @@ def test_before_the_first_probe_has_ended_nothing_is_written_over_what_an_earlie
     client: Client, output: Path
 ) -> None:
     client.open.clear()
-    written = writer(output, ProbeOptions(socket="/run/f2b.sock", interval=60, timeout=60))
+    written = writer(output, settings.Probe(interval=60, timeout=60))
     output.write_text("fail2ban_recoveries_total 5\n")
 
     async def story() -> None:

@@ -70,14 +70,13 @@ class CanaryRunner:
     """Attacks on its interval while it is on and fail2ban is online, and tells what came of it.
 
     A thread of its own, started when it is first on, a daemon: nothing waits for it, and whatever goes wrong in it is
-    a result to tell, and no more.
+    a result to tell, and no more. `latest` may be read from any thread.
     """
 
     def __init__(
         self,
         options: CanaryOptions | None,
         snapshot: Callable[[], Snapshot],
-        tell: Callable[[Canary | None], None],
         dependencies: Dependencies | None = None,
     ) -> None:
         """Prepare; nothing runs before `start`.
@@ -85,15 +84,14 @@ class CanaryRunner:
         Args:
             options: what to do; None while the canary is off.
             snapshot: returns the latest snapshot.
-            tell: called with what is known of the canary whenever that changes; on its thread.
             dependencies: the edges.
         """
         self._edges = dependencies or Dependencies()
         self._snapshot = snapshot
-        self._tell = tell
         self._wanted = options
         self._options: CanaryOptions | None = None
-        self._canary: Canary | None = None
+        self.latest: Canary | None = None
+        """What is known of the canary, replaced by a single assignment; None while it is off."""
         self._server: str | None = None
         self._server_since = 0.0
         self._stopping = False
@@ -155,7 +153,7 @@ class CanaryRunner:
                 return
 
     def _take_over(self) -> CanaryOptions | None:
-        """Return the options that are wanted now; if they are new, what was known is told again under them."""
+        """Return the options that are wanted now; if they are new, what was known is shown under them."""
         self._edges.wake.clear()
         wanted = self._wanted
         if wanted is not self._options:
@@ -163,17 +161,15 @@ class CanaryRunner:
             # What fail2ban makes of an attack that was given up is no part of the next one.
             self._server = None
             if wanted is None:
-                self._canary = None
-                self._tell(None)
+                self.latest = None
                 return None
             # Even while fail2ban is away: it may be that it does not start for want of this file.
             with suppress(LogFileError):
                 self._edges.prepare(wanted.log_file)
-            if self._canary is None:
-                self._canary = Canary.initial(wanted.interval, wanted.timeout)
+            if self.latest is None:
+                self.latest = Canary.initial(wanted.interval, wanted.timeout)
             else:
-                self._canary = self._canary.with_settings(wanted.interval, wanted.timeout)
-            self._tell(self._canary)
+                self.latest = self.latest.with_settings(wanted.interval, wanted.timeout)
         return wanted
 
     def _settles_in(self, now: float, options: CanaryOptions) -> float:
@@ -223,11 +219,10 @@ class CanaryRunner:
         return CanaryRun(result, reason or _REASONS[result], self._edges.wall(), delay)
 
     def _conclude(self, run: CanaryRun) -> None:
-        before = self._canary
+        before = self.latest
         if before is None:
             return
-        after = self._canary = before.after(run)
-        self._tell(after)
+        after = self.latest = before.after(run)
         if run is not after.latest:
             self._log.debug("canary_interrupted", reason=run.reason)
         elif run.delay is not None and not before.is_up:

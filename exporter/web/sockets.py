@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import ipaddress
 import socket
 import struct
 from asyncio.trsock import TransportSocket
@@ -74,6 +75,17 @@ def bind(addresses: Sequence[ListenAddress]) -> list[socket.socket]:
 def reset_on_close(sock: socket.socket | TransportSocket) -> None:
     """Make closing the socket send a reset, so that the kernel at once forgets what the client has not taken."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+
+
+def is_loopback(sock: socket.socket) -> bool:
+    """Tell whether only this machine can reach a listening socket."""
+    return ipaddress.ip_address(sock.getsockname()[0].partition("%")[0]).is_loopback
+
+
+def shown_address(sock: socket.socket) -> str:
+    """Return where a socket listens, as people write it."""
+    host, port = sock.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _bind(address: ListenAddress, bound: set[_Target]) -> Iterable[socket.socket]:

@@ -81,13 +81,19 @@ class Stage:
             wall=lambda: WALL + self.now - BEGINNING,
             wake=Wake(self, over),
         )
-        runner = self.runner = CanaryRunner(options, lambda: self.snapshot, self.told.append, edges)
+        runner = self.runner = CanaryRunner(options, lambda: self.snapshot, edges)
         with structlog.testing.capture_logs() as logged:
             runner.start()
             if options is not None:
                 assert over.wait(DEADLINE)
             runner.stop(DEADLINE)
         self.logged = [entry["event"] for entry in logged]
+
+    def look(self) -> None:
+        """Take note of what is shown of the canary, if that is something new."""
+        latest = self.runner.latest
+        if latest is not (self.told[-1] if self.told else None):
+            self.told.append(latest)
 
     def watch(self, socket: str, name: str, patience: float) -> Watched:
         """Stand for `JailWatch`."""
@@ -130,6 +136,7 @@ class Wake(threading.Event):
     def wait(self, timeout: float | None = None) -> bool:
         """Wait."""
         stage = self._stage
+        stage.look()
         until = stage.end + 1 if timeout is None else stage.now + timeout
         while not self.is_set():
             due = min((at for at, _ in stage.events if at <= min(until, stage.end)), default=until)

@@ -1,0 +1,46 @@
+"""What the settings ask of each part that runs in the background."""
+
+from __future__ import annotations
+
+from exporter.canary import CanaryOptions
+from exporter.firewall import FirewallOptions
+from exporter.health import Policy
+from exporter.settings import Settings
+from exporter.snapshot import ProbeOptions
+
+
+def of_prober(settings: Settings) -> ProbeOptions:
+    """Return what is asked of the prober."""
+    return ProbeOptions(
+        socket=str(settings.fail2ban.socket),
+        interval=settings.probe.interval,
+        timeout=settings.probe.timeout,
+        expected=settings.jails.expected,
+        config_dir=str(settings.fail2ban.config_dir or ""),
+        policy=Policy(window=settings.recovery.window, grace=settings.recovery.grace),
+    )
+
+
+def of_canary(settings: Settings) -> CanaryOptions | None:
+    """Return what is asked of the canary; None while it is off."""
+    canary = settings.canary
+    if canary.log_file is None:
+        return None
+    return CanaryOptions(
+        log_file=canary.log_file,
+        jail=canary.jail,
+        interval=canary.interval,
+        timeout=canary.timeout,
+        socket=str(settings.fail2ban.socket),
+        patience=settings.probe.timeout,
+    )
+
+
+def of_firewall(settings: Settings) -> FirewallOptions:
+    """Return what is asked of the check of the firewall."""
+    return FirewallOptions(
+        is_on=settings.firewall.check,
+        socket=str(settings.fail2ban.socket),
+        interval=settings.firewall.interval,
+        timeout=settings.probe.timeout,
+    )
