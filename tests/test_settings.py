@@ -11,9 +11,8 @@ import pydantic
 import pytest
 
 from exporter import docs, durations, sources
-from exporter import settings as settings_module
 from exporter.addresses import ListenAddress
-from exporter.settings import KNOWN, InvalidSettings, Settings, effective, load
+from exporter.settings import KNOWN, InvalidSettings, Probe, Settings, effective, load, loading, model, value_of
 
 ENV = "FAIL2BAN_EXPORTER_"
 
@@ -110,9 +109,7 @@ def test_a_setting_comes_from_its_flag_its_variable_or_its_key(
         "file": load(["--config.file", file], {}),
     }
 
-    assert dict.fromkeys(loads, value) == {
-        name: settings_module.value_of(settings, setting) for name, settings in loads.items()
-    }
+    assert dict.fromkeys(loads, value) == {name: value_of(settings, setting) for name, settings in loads.items()}
 
 
 def test_flags_win_over_environment_over_file_over_default(tmp_path: Path) -> None:
@@ -240,14 +237,15 @@ def test_settings_cannot_be_changed_under_a_running_probe() -> None:
     with pytest.raises(pydantic.ValidationError, match="frozen"):
         settings.probe.timeout = 1
     with pytest.raises(pydantic.ValidationError, match="frozen"):
-        settings.probe = settings_module.Probe()
+        settings.probe = Probe()
 
 
 def test_a_secret_is_shown_neither_in_a_fault_nor_in_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
     known = tuple(
         dataclasses.replace(setting, takes=dataclasses.replace(setting.takes, secret=True)) for setting in KNOWN
     )
-    monkeypatch.setattr(settings_module, "KNOWN", known)
+    for module in (loading, model):
+        monkeypatch.setattr(module, "KNOWN", known)
 
     found = faults(
         ["--web.listen-address=hunter2", "--log.level=hunter2", "--log.level=hunter2"],

@@ -1,0 +1,17 @@
+"""The settings: what there is to set, and how it is read."""
+
+from exporter.settings.loading import InvalidSettings, load, load_with
+from exporter.settings.model import KNOWN, Fail2ban, Probe, Settings, Web, effective, value_of
+
+__all__ = [
+    "KNOWN",
+    "Fail2ban",
+    "InvalidSettings",
+    "Probe",
+    "Settings",
+    "Web",
+    "effective",
+    "load",
+    "load_with",
+    "value_of",
+]
