@@ -9,6 +9,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from exporter.health import ActivationReported
+
 if TYPE_CHECKING:
     from exporter.snapshot import Snapshot
 
@@ -27,6 +29,14 @@ class Report:
     """The two clocks at that moment: monotonic seconds,"""
     told_timestamp: float
     """and UTC epoch seconds."""
+
+    def event(self, now: float) -> ActivationReported:
+        """Return it as an event of the monotonic time `now`, or of its own if it came in since."""
+        # A report from the future is one of a clock that is ahead.
+        age = 0.0 if self.timestamp is None else max(0.0, self.told_timestamp - self.timestamp)
+        return ActivationReported(
+            self.jail, happened=self.told_at - age, at=max(now, self.told_at), timestamp=self.told_timestamp - age
+        )
 
 
 class Inbox:
@@ -70,12 +80,12 @@ class Inbox:
         except BlockingIOError:
             return
 
-    def take_reports(self) -> list[Report]:
-        """Take out all reports, oldest first."""
+    def take_reports(self, now: float) -> list[ActivationReported]:
+        """Take out all reports, oldest first, as events of the monotonic time `now`, or of their own."""
         with self._lock:
             reports = list(self._reports)
             self._reports.clear()
-        return reports
+        return [report.event(now) for report in reports]
 
     def wants_probe(self) -> bool:
         """Tell whether a probe is wanted."""

@@ -6,18 +6,17 @@ import functools
 import math
 import select
 import threading
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
-from typing import Final, Protocol
+from dataclasses import replace
+from typing import Final
 
 import structlog
 
 from exporter.changes import log_changes
 from exporter.configured_jails import ConfiguredJails
+from exporter.edges import Clock, Memory, ProbeClient
 from exporter.health import (
-    ActivationReported,
     Event,
     Health,
     Histogram,
@@ -37,44 +36,6 @@ _MOST_PROBES: Final = 3
 """In a row, where each finds a server that has ended by the time that its answer is read."""
 _NOTICE_SECONDS: Final = 0.1
 """How much later than it ended the end of a watched server may be noticed, on a busy host."""
-
-
-class ProbeClient(Protocol):
-    """What the prober needs of a client; see `exporter.fail2ban.Client`."""
-
-    def probe(self, timeout: float) -> Probe: ...  # noqa: D102
-    def exits(self) -> list[ServerExit]: ...  # noqa: D102
-    def traces(self) -> ServerTraces | None: ...  # noqa: D102
-    def was_alive(self, at: float) -> None: ...  # noqa: D102
-    def watched(self) -> Sequence[tuple[int, int]]: ...  # noqa: D102
-    def settles_in(self) -> float | None: ...  # noqa: D102
-    def close(self) -> None: ...  # noqa: D102
-
-
-class Memory(Protocol):
-    """What survives a restart; see `exporter.state_file.StateFile`."""
-
-    def recall(  # noqa: D102
-        self, health: Health, socket: str, now: float, timestamp: float
-    ) -> tuple[Health, ServerTraces | None]: ...
-    def keep(  # noqa: D102, PLR0913
-        self,
-        health: Health,
-        socket: str,
-        traces: ServerTraces | None,
-        now: float,
-        timestamp: float,
-        *,
-        is_last: bool = False,
-    ) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Clock:
-    """The two clocks: monotonic for durations and deadlines, wall for timestamps."""
-
-    monotonic: Callable[[], float] = time.monotonic
-    wall: Callable[[], float] = time.time
 
 
 class Prober:
@@ -229,7 +190,7 @@ class Prober:
             now, timestamp = self._clock.monotonic(), self._clock.wall()
             # At the moment that fail2ban is found down, what was changed to bring it down must be known.
             changes = self._configuration.look(now, timestamp, again=was_online and probe.server is None)
-            batches.append([*changes, *self._reports(), ProbeEnded(probe, at=now, timestamp=timestamp)])
+            batches.append([*changes, *self._inbox.take_reports(now), ProbeEnded(probe, at=now, timestamp=timestamp)])
             ended = client.exits()
             exits += ended
             is_gone = probe.server is not None and any(one.identity == probe.server.identity for one in ended)
@@ -337,7 +298,7 @@ class Prober:
         now, timestamp = self._clock.monotonic(), self._clock.wall()
         changes = self._configuration.look(now, timestamp)
         exits = client.exits()
-        told: list[Event] = [*changes, *self._reports()]
+        told: list[Event] = [*changes, *self._inbox.take_reports(now)]
         health = self.snapshot.health
         if health.state is State.ONLINE and any(one.identity == health.server_identity for one in exits):
             # It is not online any more, and what comes of that is not to be shown beside the word that it is.
@@ -351,13 +312,3 @@ class Prober:
     def _as_told(self, exits: Sequence[ServerExit]) -> list[ServerExited]:
         now, timestamp = self._clock.monotonic(), self._clock.wall()
         return [ServerExited(ended, at=now, timestamp=timestamp) for ended in exits]
-
-    def _reports(self) -> list[ActivationReported]:
-        reports = self._inbox.take_reports()
-        now = self._clock.monotonic()
-        # A report from the future is one of a clock that is ahead.
-        ages = [0.0 if one.timestamp is None else max(0.0, one.told_timestamp - one.timestamp) for one in reports]
-        return [
-            ActivationReported(one.jail, happened=one.told_at - age, at=now, timestamp=one.told_timestamp - age)
-            for one, age in zip(reports, ages, strict=True)
-        ]

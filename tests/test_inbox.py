@@ -48,7 +48,7 @@ def test_what_comes_between_the_clearing_and_the_taking_is_not_slept_over(put: C
     put(inbox)
     inbox.clear()
     put(inbox)
-    inbox.take_reports()
+    inbox.take_reports(0.0)
     inbox.take_asking()
 
     assert is_readable(inbox)
@@ -60,7 +60,7 @@ def test_a_wish_for_a_probe_lasts_until_one_starts() -> None:
 
     inbox.want_probe()
     inbox.clear()
-    inbox.take_reports()
+    inbox.take_reports(0.0)
     assert inbox.wants_probe()
 
     assert inbox.take_asking() == []
@@ -98,8 +98,8 @@ def test_reports_come_out_once_oldest_first() -> None:
     for jail in ("a", "b", "c"):
         inbox.report(report(jail))
 
-    assert [one.jail for one in inbox.take_reports()] == ["a", "b", "c"]
-    assert inbox.take_reports() == []
+    assert [one.jail for one in inbox.take_reports(0.0)] == ["a", "b", "c"]
+    assert inbox.take_reports(0.0) == []
 
 
 def test_of_a_flood_of_reports_the_newest_are_kept() -> None:
@@ -107,7 +107,7 @@ def test_of_a_flood_of_reports_the_newest_are_kept() -> None:
     for number in range(MAX_REPORTS + 5):
         inbox.report(report(str(number)))
 
-    assert [one.jail for one in inbox.take_reports()] == [str(number) for number in range(5, MAX_REPORTS + 5)]
+    assert [one.jail for one in inbox.take_reports(0.0)] == [str(number) for number in range(5, MAX_REPORTS + 5)]
 
 
 def test_from_many_threads_nothing_is_lost() -> None:
@@ -123,11 +123,11 @@ def test_from_many_threads_nothing_is_lost() -> None:
         thread.start()
     reports, asking = [], []
     while any(thread.is_alive() for thread in threads):
-        reports += inbox.take_reports()
+        reports += inbox.take_reports(0.0)
         asking += inbox.take_asking()
     for thread in threads:
         thread.join(DEADLINE)
-    reports += inbox.take_reports()
+    reports += inbox.take_reports(0.0)
     asking += inbox.take_asking()
 
     assert len({one.jail for one in reports}) == len(reports) == 400

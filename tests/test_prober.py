@@ -20,11 +20,12 @@ import pytest
 import structlog
 
 from exporter.configured_jails import LOOK_SECONDS, ConfiguredJails
+from exporter.edges import Clock, ProbeClient
 from exporter.fail2ban.configuration import Fault, JailConfiguration
 from exporter.health import Health, Histogram, Policy, Source
 from exporter.health.activations import Span
 from exporter.model import ExitKind, Probe, Result, ServerExit, ServerTraces, State
-from exporter.prober import Clock, ProbeClient, Prober
+from exporter.prober import Prober
 from exporter.snapshot import ProbeOptions, Snapshot
 from tests.snapshots import failure, jail, server, server_exit, success
 from tests.waiting import DEADLINE, wait_until
