@@ -24,6 +24,7 @@ _ONLINE: Final = b'fail2ban_state{fail2ban_state="online"} 1.0'
 _OFFLINE: Final = b'fail2ban_state{fail2ban_state="offline"} 1.0'
 _ROUNDS: Final = 10
 _FULL_ROUNDS: Final = 50
+_TELL_EVERY: Final = 10
 
 
 def main(notebook: Notebook, *, full: bool) -> None:
@@ -35,12 +36,12 @@ def main(notebook: Notebook, *, full: bool) -> None:
         with RealFail2ban(fail2ban(version), Path(folder, "fail2ban"), jails) as server:
             server.start()
             with exporting(server.socket, config_dir=str(server.config)) as exporter:
-                _rounds(server, exporter.port, seen, 2 * (_FULL_ROUNDS if full else _ROUNDS))
+                _rounds(notebook, server, exporter.port, seen, 2 * (_FULL_ROUNDS if full else _ROUNDS))
     for what, seconds in seen.items():
         notebook.note(f"detection.{what}", "ms", *(each * 1000 for each in seconds))
 
 
-def _rounds(server: RealFail2ban, port: int, seen: dict[str, list[float]], count: int) -> None:
+def _rounds(notebook: Notebook, server: RealFail2ban, port: int, seen: dict[str, list[float]], count: int) -> None:
     metrics = _Metrics(port)
     metrics.wait(_ONLINE)
     chance = random.Random(1)  # noqa: S311  # moments, not secrets
@@ -57,6 +58,8 @@ def _rounds(server: RealFail2ban, port: int, seen: dict[str, list[float]], count
         server.start(wait=False)
         began = _answering(server)
         seen["online"].append(metrics.wait(_ONLINE) - began)
+        if (number + 1) % _TELL_EVERY == 0:
+            notebook.progress(f"detection: {number + 1} of {count} ends and starts")
 
 
 def _after_end(server: RealFail2ban, metrics: _Metrics) -> float:

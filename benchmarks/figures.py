@@ -68,6 +68,10 @@ class Notebook:
         print(figure.line(), flush=True)
         return figure
 
+    def progress(self, text: str) -> None:
+        """Print where it is, as a comment among the figures."""
+        print(f"# {text}", flush=True)
+
     def save(self, benchmark: str, path: Path = RESULTS) -> None:
         """Put the figures in the place of the benchmark's former ones."""
         document = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"figures": {}}

@@ -41,6 +41,7 @@ def main(notebook: Notebook, *, full: bool) -> None:
             with guarded(version, jails) as server:
                 medians = {}
                 for bans in BANS if full or jails == FOCUS else BANS[:1]:
+                    notebook.progress(f"probe: fail2ban {version} with {jails} jails and {bans} bans")
                     server.ban(bans)
                     is_focus = jails == FOCUS and bans in (0, 25_000, 100_000)
                     medians[bans] = _measure(

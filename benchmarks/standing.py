@@ -64,7 +64,7 @@ def _load(notebook: Notebook, socket: Path, probes: int, scrapes: int) -> None:
         settings.write("[probe]\ninterval = 0\n")
         settings.flush()
         with exporting(socket, f"--config.file={settings.name}") as exporter:
-            done = _Progress(exporter)
+            done = _Progress(notebook, exporter)
             done.until(probes // 20, scrapes // 20)
             before = process.resident_mb(exporter.pid)
             done.until(probes, scrapes // 20)
@@ -84,7 +84,8 @@ def _load(notebook: Notebook, socket: Path, probes: int, scrapes: int) -> None:
 class _Progress:
     """Scrapes and probes of one exporter so far."""
 
-    def __init__(self, exporter: ExporterProgram) -> None:
+    def __init__(self, notebook: Notebook, exporter: ExporterProgram) -> None:
+        self._notebook = notebook
         self._exporter = exporter
         self.probes = 0
         self.scrapes = 0
@@ -97,7 +98,7 @@ class _Progress:
             else:
                 time.sleep(_ROUND_SECONDS)
             self.probes = int(self._exporter.value("fail2ban_probes_total", result="success") or 0)
-            print(f"# {self.probes} probes, {self.scrapes} scrapes", flush=True)
+            self._notebook.progress(f"standing: {self.probes} probes, {self.scrapes} scrapes")
 
 
 if __name__ == "__main__":
