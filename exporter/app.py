@@ -101,7 +101,7 @@ def textfile(settings: Settings, reload: Callable[[], Settings], output: Path, *
     # node_exporter has process_* and python_* of its own.
     own = OwnMetrics(of_process=False)
     live = LiveSettings(settings, reload, own, only_at_start=("recovery.state-file",))
-    writer = TextfileWriter(live, own, output)
+    writer = TextfileWriter(live, own, ServiceManager.of_environment(os.environ), output)
     return writer.write_once() if once else asyncio.run(writer.run())
 
 

@@ -129,15 +129,18 @@ def from_flags(argv: Sequence[str], known: Sequence[Setting]) -> Reading:
     values: dict[str, list[str]] = {}
     faults: list[str] = []
     words = deque(argv)
+    switch = ""
     while words:
         word = words.popleft()
         if not word.startswith("-"):
-            faults.append(
-                f"unexpected argument {quoted(word)}; a command comes before the flags, a value after its flag"
-            )
+            advice = "a command comes before the flags, a value after its flag"
+            if switch:
+                advice = f"{switch} alone turns it on, and a value stands behind an equals sign: {switch}=false"
+            faults.append(f"unexpected argument {quoted(word)}; {advice}")
             continue
         flag, equals, text = word.partition("=")
-        if not equals and flag in by_flag and by_flag[flag].takes.switch:
+        switch = flag if not equals and flag in by_flag and by_flag[flag].takes.switch else ""
+        if switch:
             equals, text = "=", "true"
         # An unknown flag takes its value along: that isn't a fault of its own.
         value = text if equals else words.popleft() if words and not words[0].startswith("--") else None

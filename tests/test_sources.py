@@ -49,7 +49,12 @@ def config(tmp_path: Path, text: str) -> str:
         ),
         pytest.param(
             ["--web.enable-lifecycle", "true"],
-            ["unexpected argument 'true'; a command comes before the flags, a value after its flag"],
+            [
+                (
+                    "unexpected argument 'true'; --web.enable-lifecycle alone turns it on, "
+                    "and a value stands behind an equals sign: --web.enable-lifecycle=false"
+                )
+            ],
             id="a-switch-takes-no-word-along",
         ),
         pytest.param(["-v"], ["unknown flag -v"], id="short-flag"),

@@ -16,6 +16,7 @@ from exporter import background, settings
 from exporter.live_settings import LiveSettings
 from exporter.model import Probe, ServerExit
 from exporter.own import OwnMetrics
+from exporter.service_manager import ServiceManager
 from exporter.settings import InvalidSettings, Settings
 from exporter.textfile import TextFile
 from exporter.textfile_writer import NOT_ONLINE, NOT_WRITTEN, TextfileWriter
@@ -93,7 +94,7 @@ def writer(output: Path, probe: settings.Probe = PROBE) -> TextfileWriter:
 
     given = Settings(probe=probe, fail2ban=settings.Fail2ban(config_dir=None))
     own = OwnMetrics(of_process=False)
-    return TextfileWriter(LiveSettings(given, reload, own, ()), own, output)
+    return TextfileWriter(LiveSettings(given, reload, own, ()), own, ServiceManager(None, None), output)
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -121,8 +122,14 @@ def run(written: TextfileWriter, story: Callable[[], Awaitable[None]]) -> int:
                 os.kill(os.getpid(), signal.SIGTERM)
         return await running
 
-    with structlog.testing.capture_logs():
-        return asyncio.run(both())
+    # The program itself goes on to heed no signal once it has stopped.
+    heeded = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
+    try:
+        with structlog.testing.capture_logs():
+            return asyncio.run(both())
+    finally:
+        for number, handler in heeded.items():
+            signal.signal(number, handler)
 
 
 def test_a_probe_that_does_not_come_back_leaves_no_figures_that_look_alive(client: Client, output: Path) -> None:

@@ -60,6 +60,14 @@ def test_the_exporter_understands_what_it_is_started_with(unit: str, *, once: bo
     assert settings.recovery.state_file == Path("/var/lib") / value(unit, "StateDirectory") / "state.json"
 
 
+def test_systemd_is_told_that_it_is_ready_and_started_anew_if_it_hangs() -> None:
+    assert (value(SERVICE, "Type"), value(SERVICE, "NotifyAccess"), value(SERVICE, "WatchdogSec")) == (
+        "notify",
+        "main",
+        "30s",
+    )
+
+
 @pytest.mark.parametrize("unit", [SERVICE, ONCE])
 def test_it_may_write_where_its_file_is_and_nowhere_else(unit: str) -> None:
     _, own = started(unit)

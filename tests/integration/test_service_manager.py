@@ -163,11 +163,13 @@ def test_it_is_ready_before_a_hanging_fail2ban_has_answered(make_fail2ban: MakeF
         assert 'fail2ban_state{fail2ban_state="unknown"} 1.0' in exporter.get("/metrics")
 
 
+@pytest.mark.parametrize("command", [("--web.systemd-socket",), ("textfile", "--output", "{folder}/fail2ban.prom")])
 @pytest.mark.parametrize("what", ["prober", "loop"])
-def test_no_sign_of_life_comes_from_a_halted_thread_though_the_other_one_runs(what: str, tmp_path: Path) -> None:
-    with service(
-        tmp_path, "-c", _HALTING, what, "--web.systemd-socket", f"--fail2ban.socket={tmp_path}/none"
-    ) as exporter:
+def test_no_sign_of_life_comes_from_a_halted_thread_though_the_other_one_runs(
+    what: str, command: tuple[str, ...], tmp_path: Path
+) -> None:
+    words = [word.format(folder=tmp_path) for word in command]
+    with service(tmp_path, "-c", _HALTING, what, *words, f"--fail2ban.socket={tmp_path}/none") as exporter:
         assert exporter.next_message()["READY"] == "1"
         assert exporter.next_message() == {"WATCHDOG": "1"}
 
@@ -175,6 +177,26 @@ def test_no_sign_of_life_comes_from_a_halted_thread_though_the_other_one_runs(wh
 
         assert exporter.is_silent_for(5.0)
         assert exporter.process.poll() is None
+
+
+def test_without_http_it_tells_systemd_the_same(tmp_path: Path) -> None:
+    output, settings = tmp_path / "fail2ban.prom", tmp_path / "settings.toml"
+    settings.write_text(f'[fail2ban]\nsocket = "{tmp_path}/none"\n')
+    with service(
+        tmp_path, "-m", "exporter", "textfile", "--output", str(output), f"--config.file={settings}"
+    ) as exporter:
+        assert exporter.next_message() == {"READY": "1", "STATUS": "watching fail2ban"}
+        wait_until(output.exists, "the file is there")
+
+        settings.write_text('[probe]\ntimeout = "soon"\n')
+        exporter.process.send_signal(signal.SIGHUP)
+        exporter.skip_to("RELOADING")
+        assert "faulty" in exporter.next_message()["STATUS"]
+
+        exporter.process.send_signal(signal.SIGTERM)
+        exporter.skip_to("STOPPING")
+        assert exporter.process.wait(DEADLINE) == 0
+        assert not output.exists()
 
 
 def test_a_passed_socket_that_is_not_asked_for_is_told_of_and_not_left_to_clients_that_nobody_serves(
