@@ -73,6 +73,9 @@ def test_it_may_write_where_its_file_is_and_nowhere_else(unit: str) -> None:
     _, own = started(unit)
 
     assert own["output"].suffix == SUFFIX
+    assert [line for line in lines(unit) if line.startswith("ExecStopPost=")] == (
+        [f"ExecStopPost=/bin/rm -f {own['output']}"] if unit == SERVICE else []
+    )
     assert [line for line in rights(UNITS / unit) if line.startswith("ReadWritePaths=")] == [
         f"ReadWritePaths={own['output'].parent}"
     ]

@@ -35,7 +35,7 @@ class Host:
             if (package / units).is_dir():
                 shutil.copytree(package / units, folder / "usr/lib/systemd/system", symlinks=True, dirs_exist_ok=True)
         (folder / "lib").symlink_to("usr/lib")
-        for program in ("bin/sh", "usr/local/bin/fail2ban-exporter", "usr/bin/fail2ban-server", "bin/mkdir"):
+        for program in ("bin/sh", "usr/local/bin/fail2ban-exporter", "usr/bin/fail2ban-server", "bin/mkdir", "bin/rm"):
             path = folder / program
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch(mode=0o755)
