@@ -9,8 +9,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
-from tests.programs import FirewallTools
-
 _NEW_NET = 0x40000000
 # Mounted over in a mount namespace of the test's own: there the tools are installed, and nowhere else.
 _TOOLS_FOLDER = "/usr/local/sbin"
@@ -28,11 +26,11 @@ class NetworkNamespace:
         environment: For programs that call the tools.
     """
 
-    def __init__(self, tools: FirewallTools, *, more_links: bool = True) -> None:
+    def __init__(self, tools: Path, *, more_links: bool = True) -> None:
         """Make it.
 
         Args:
-            tools: What is installed in it.
+            tools: The folder of the tools that are installed in it.
             more_links: Whether it has more than loopback, as the network of a host does.
         """
         self._holder = subprocess.Popen(
@@ -44,7 +42,7 @@ class NetworkNamespace:
                 "-c",
                 _HOLD,
                 "sh",
-                str(tools.folder),
+                str(tools),
                 _TOOLS_FOLDER,
                 _MORE_LINKS if more_links else "true",
             ],

@@ -1,6 +1,5 @@
 """Where the real programs come from: on machines of other kinds than this one, too."""
 
-import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -8,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests import programs
-from tests.programs import fetch
+from tests.programs import browser, fetch
 from tests.programs.apt import Apt
 from tests.programs.catalogue import CATALOGUE
 from tests.programs.sources import Source, UnavailableError, debian_source
@@ -136,16 +135,7 @@ def test_only_the_wanted_version_will_do(
 
 
 def test_chromium_runs() -> None:
-    chromium = programs.chromium()
-
-    done = subprocess.run(
-        [chromium.path, "--version"],
-        env={**os.environ, **chromium.environment},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    done = subprocess.run([programs.chromium(), "--version"], capture_output=True, text=True, check=False, timeout=60)
 
     assert done.stdout.startswith("Chromium ")
 
@@ -153,16 +143,19 @@ def test_chromium_runs() -> None:
 def test_a_machine_without_chromium_runs_the_one_that_was_unpacked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    program = tmp_path / "chromium/usr/lib/chromium/chromium"
+    root = tmp_path / "chromium"
+    program = root / "usr/lib/chromium/chromium"
     program.parent.mkdir(parents=True)
-    program.touch()
+    program.write_text('#!/bin/sh\necho "$*" with "$LD_LIBRARY_PATH" and "$FONTCONFIG_FILE"\n', encoding="utf-8")
+    program.chmod(0o755)
+    browser.write_call(root, root)
     monkeypatch.setenv("FAIL2BAN_EXPORTER_TEST_CACHE", str(tmp_path))
     monkeypatch.setenv("PATH", str(tmp_path))
 
-    found = programs.chromium()
+    done = subprocess.run([programs.chromium(), "--version"], capture_output=True, text=True, check=True)
 
-    assert found.path == program
-    assert str(tmp_path / "chromium/usr/lib") in found.environment["LD_LIBRARY_PATH"]
+    assert done.stdout.startswith(f"--version with {root}/usr/lib/")
+    assert done.stdout.endswith(f" and {root}/fonts.conf\n")
 
 
 def test_a_missing_chromium_fails_the_test_on_ci(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -170,7 +163,7 @@ def test_a_missing_chromium_fails_the_test_on_ci(tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("FAIL2BAN_EXPORTER_TEST_CACHE", str(tmp_path))
 
-    with pytest.raises(pytest.fail.Exception, match="no Chromium to test with: not fetched yet: make test-deps"):
+    with pytest.raises(pytest.fail.Exception, match="no chromium to test with: not fetched yet: make test-deps"):
         programs.chromium()
 
 

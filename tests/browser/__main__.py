@@ -12,9 +12,8 @@ from tests.browser.states import online, pending
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 
 IMAGES.mkdir(parents=True, exist_ok=True)
-chromium = programs.chromium()
 with sync_playwright() as playwright, tempfile.TemporaryDirectory(prefix="shots-") as scratch:
-    browser = playwright.chromium.launch(executable_path=chromium.path, env=chromium.whole_environment())
+    browser = playwright.chromium.launch(executable_path=programs.chromium())
     # Over a minute, so that it is a page that has seen something.
     with online(Path(scratch), "--probe.interval=1s") as url, tab(browser, Look(1280, 900, "light")) as page:
         page.goto(url)

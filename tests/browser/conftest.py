@@ -40,9 +40,8 @@ class Shown:
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     """One browser for all; it ends with the tests of this folder, since its event loop would be in others' way."""
-    chromium = programs.chromium()
     with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=chromium.path, env=chromium.whole_environment())
+        found = playwright.chromium.launch(executable_path=programs.chromium())
         yield found
         found.close()
 

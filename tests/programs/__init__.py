@@ -1,26 +1,18 @@
-"""Real programs for the tests: unpacked Debian packages, or a skip that says why there is none.
-
-With CI=true a missing program is a failure: a test that silently doesn't run there protects nobody.
-"""
+"""Real programs for the tests: unpacked Debian packages, or a skip (with CI=true: a failure) that says why not."""
 
 import os
+import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
-
-from tests.programs.browser import Chromium, chromium
-from tests.programs.catalogue import CATALOGUE, FAIL2BAN_VERSIONS, SYSTEMD_VERSIONS
-from tests.programs.fetch import cache_folder, is_there, reason_file
-from tests.programs.firewall import FirewallTools, firewall_tools
+from tests.programs.catalogue import FAIL2BAN_VERSIONS, SYSTEMD_VERSIONS
+from tests.programs.wanted import program
 
 __all__ = [
     "FAIL2BAN_VERSIONS",
     "SYSTEMD_VERSIONS",
-    "Chromium",
     "Fail2banInstall",
-    "FirewallTools",
     "amtool",
     "chromium",
     "fail2ban",
@@ -73,19 +65,6 @@ class Fail2banInstall:
         }
 
 
-def program(name: str) -> Path:
-    """The folder that stands for `/` of a program's package; skips (with CI=true: fails) the test if it isn't there."""
-    wanted = CATALOGUE[name]
-    if is_there(wanted):
-        return cache_folder() / name
-    reason_path = reason_file(wanted)
-    reason = reason_path.read_text(encoding="utf-8") if reason_path.exists() else "not fetched yet: make test-deps"
-    message = f"no {name} to test with: {reason}"
-    if os.environ.get("CI") == "true":
-        pytest.fail(message)
-    pytest.skip(message)
-
-
 def fail2ban(version: str, *libraries: str) -> Fail2banInstall:
     """One of `FAIL2BAN_VERSIONS`, with libraries by their names in the catalogue; skips or fails as `program` does."""
     return Fail2banInstall(version, program(f"fail2ban-{version}"), tuple(map(program, libraries)))
@@ -126,3 +105,14 @@ def systemd_analyze(version: str) -> list[str]:
 def wrk() -> list[str]:
     """How to call wrk, which asks a web server as fast as it answers; skips or fails as `program` does."""
     return loaded(program("wrk"), "usr/bin/wrk")
+
+
+def chromium() -> Path:
+    """Debian's Chromium, the machine's own or an unpacked one; skips or fails as `program` does."""
+    installed = shutil.which("chromium")
+    return Path(installed) if installed else program("chromium") / "bin/chromium"
+
+
+def firewall_tools() -> Path:
+    """A folder of `nft`, `ipset`, `iptables` and its kin to call; skips or fails as `program` does."""
+    return program("firewall-tools") / "bin"

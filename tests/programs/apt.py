@@ -13,6 +13,8 @@ from pathlib import Path
 from tests.programs.catalogue import Program
 from tests.programs.sources import Source, UnavailableError
 
+# The system's own must not be mixed with another one, and what only sets a system up is of no use here.
+_LEFT_OUT = frozenset({"base-files", "dpkg", "libc-bin", "libc6", "perl-base"})
 # Package lists of one suite are some 10 MB, a package up to 100 MB.
 _APT_SECONDS = 600
 
@@ -46,7 +48,8 @@ class Apt:
         """The full version of the program's package in this suite, if it is one that will do."""
         for version in self.versions(program.package):
             upstream = version.split(":", 1)[-1]
-            if upstream.startswith(program.version) and not upstream[len(program.version) :][:1].isdigit():
+            rest = upstream.removeprefix(program.version)
+            if not program.version or (rest != upstream and not rest[:1].isdigit()):
                 return version
         return None
 
@@ -54,14 +57,17 @@ class Apt:
         """Every version of a package in this suite."""
         return [line.split("|")[1].strip() for line in self._apt("apt-cache", "madison", package).splitlines()]
 
-    def closure(self, package: str) -> list[str]:
-        """A package and all that it depends on, whatever is installed on the machine; of alternatives the first.
+    def closure(self, *packages: str) -> list[str]:
+        """Packages and all that they depend on, but for the system's own; of alternatives the first.
+
+        What the machine has installed makes no difference.
 
         Raises:
             UnavailableError: There is no such package.
         """
-        plan = self._apt("apt-get", "-qq", "--simulate", "--no-install-recommends", "install", package)
-        return [line.split()[1] for line in plan.splitlines() if line.startswith("Inst ")]
+        plan = self._apt("apt-get", "-qq", "--simulate", "--no-install-recommends", "install", *packages)
+        needed = [line.split()[1] for line in plan.splitlines() if line.startswith("Inst ")]
+        return [package for package in needed if package not in _LEFT_OUT]
 
     def unpack_all(self, packages: Sequence[str], target: Path) -> None:
         """Download packages, each a name or `name=version`, and unpack their files into one folder.

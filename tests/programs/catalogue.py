@@ -4,7 +4,11 @@ A later test that wants another program adds a line to `CATALOGUE` and, if tests
 function to `tests.programs`.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+
+from tests.programs import browser, firewall
 
 
 @dataclass(frozen=True)
@@ -14,21 +18,30 @@ class Program:
     Attributes:
         name: What tests ask for; also the folder it is unpacked to.
         package: The Debian package.
-        version: The start of the package's upstream version that will do.
+        version: The start of the package's upstream version that will do; empty for any.
         suites: Debian suites to look in, best first. Each version comes from a suite of its own whatever Debian the
-            machine runs, so the same four servers are tested everywhere.
+            machine runs, so the same four servers are tested everywhere. None for the machine's own suite.
         proof: Paths inside the package without which it is no use.
         libraries: Packages of the same suite that are unpacked into the same folder: what the program is linked with,
             the C library too, where the machine may have none of it or another version. `loaded` in `tests.programs`
             runs a program so.
+        whole: Whether all that the package and its libraries depend on is unpacked with them, but for the system's own.
+        finish: Adds to the unpacked files, in the first folder, what it takes to call them in the second.
+        trials: Commands, by their paths in the folder, that must run: a library that is missing is told where the
+            program is fetched then, and not by a test that times out.
+        installed: The name by which the machine's own program will do as well; empty where it won't.
     """
 
     name: str
     package: str
-    version: str
-    suites: tuple[str, ...]
-    proof: tuple[str, ...]
+    version: str = ""
+    suites: tuple[str, ...] = ()
+    proof: tuple[str, ...] = ()
     libraries: tuple[str, ...] = ()
+    whole: bool = False
+    finish: Callable[[Path, Path], None] | None = None
+    trials: tuple[tuple[str, ...], ...] = ()
+    installed: str = ""
 
 
 FAIL2BAN_SUITES = {
@@ -155,6 +168,24 @@ CATALOGUE: dict[str, Program] = {
             version="0.9.10",
             suites=("bookworm", "trixie"),
             proof=("usr/lib",),
+        ),
+        Program(
+            name="chromium",
+            package="chromium",
+            proof=("bin/chromium",),
+            whole=True,
+            finish=browser.write_call,
+            trials=(("bin/chromium", "--version"),),
+            installed="chromium",
+        ),
+        Program(
+            name="firewall-tools",
+            package="nftables",
+            libraries=("iptables", "ipset"),
+            proof=tuple(f"bin/{tool}" for tool in firewall.TOOLS),
+            whole=True,
+            finish=firewall.write_calls,
+            trials=tuple((f"bin/{tool}", "--version") for tool in firewall.TOOLS),
         ),
     )
 }

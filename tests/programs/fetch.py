@@ -3,6 +3,7 @@
 import fcntl
 import os
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -20,7 +21,9 @@ def cache_folder() -> Path:
 
 
 def is_there(program: Program) -> bool:
-    """Whether the cache has the program. A folder under its own name is always whole: it gets that name last."""
+    """Whether the machine or the cache has it. A folder under a program's own name is whole: it gets that name last."""
+    if program.installed and shutil.which(program.installed):
+        return True
     return all((cache_folder() / program.name / path).exists() for path in program.proof)
 
 
@@ -35,7 +38,7 @@ def fetch(programs: Iterable[Program]) -> list[str]:
     Returns:
         A sentence for each program that could not be had.
     """
-    with only_one_fetches(), tempfile.TemporaryDirectory(dir=cache_folder(), prefix="tmp-") as scratch:
+    with _only_one_fetches(), tempfile.TemporaryDirectory(dir=cache_folder(), prefix="tmp-") as scratch:
         shelves = _Shelves(Path(scratch))
         failures = []
         for program in programs:
@@ -45,7 +48,8 @@ def fetch(programs: Iterable[Program]) -> list[str]:
             try:
                 version, suite = _fetch_one(program, shelves)
             except UnavailableError as error:
-                failures.append(f"{program.name} (Debian {', '.join(program.suites)}) could not be had: {error}")
+                where = f" (Debian {', '.join(program.suites)})" if program.suites else ""
+                failures.append(f"{program.name}{where} could not be had: {error}")
                 reason_file(program).write_text(str(error), encoding="utf-8")
                 say(failures[-1])
             else:
@@ -62,12 +66,15 @@ class _Shelves:
         self._source: Source | None = None
         self._suites: dict[str, Apt | UnavailableError] = {}
 
+    def names(self, program: Program) -> tuple[str, ...]:
+        """The suites to look for a program in."""
+        return program.suites or self._debian().suites[:1]
+
     def suite(self, name: str) -> Apt:
-        if self._source is None:
-            self._source = debian_source()
+        """The packages of a suite, whose lists are fetched if nobody asked before."""
         if name not in self._suites:
             say(f"Debian {name}: fetching its package lists")
-            apt = Apt(self._source, name, self._folder / name)
+            apt = Apt(self._debian(), name, self._folder / name)
             try:
                 apt.update()
             except UnavailableError as error:
@@ -79,10 +86,15 @@ class _Shelves:
             raise found
         return found
 
+    def _debian(self) -> Source:
+        if self._source is None:
+            self._source = debian_source()
+        return self._source
+
 
 def _fetch_one(program: Program, shelves: _Shelves) -> tuple[str, str]:
     faults = []
-    for suite in program.suites:
+    for suite in shelves.names(program):
         try:
             apt = shelves.suite(suite)
             version = apt.find(program)
@@ -91,7 +103,7 @@ def _fetch_one(program: Program, shelves: _Shelves) -> tuple[str, str]:
                 faults.append(f"{suite} has no {program.package} {program.version} (it has: {others})")
                 continue
             unpacked = apt.folder / program.name
-            apt.unpack_all([f"{program.package}={version}", *program.libraries], unpacked)
+            _unpack(program, version, apt, unpacked)
         except UnavailableError as error:
             faults.append(str(error))
             continue
@@ -106,8 +118,26 @@ def _fetch_one(program: Program, shelves: _Shelves) -> tuple[str, str]:
     raise UnavailableError("; ".join(faults))
 
 
+def _unpack(program: Program, version: str, apt: Apt, unpacked: Path) -> None:
+    """Unpack a program and see it run; what it takes to call it is meant for its place in the cache then."""
+    packages = [f"{program.package}={version}", *program.libraries]
+    apt.unpack_all(apt.closure(*packages) if program.whole else packages, unpacked)
+    if program.finish is not None:
+        program.finish(unpacked, unpacked)
+    for trial in program.trials:
+        _try(unpacked / trial[0], *trial[1:])
+    if program.finish is not None:
+        program.finish(unpacked, cache_folder() / program.name)
+
+
+def _try(path: Path, *arguments: str) -> None:
+    done = subprocess.run([path, *arguments], capture_output=True, text=True, timeout=60, check=False)
+    if done.returncode != 0:
+        raise UnavailableError(f"{path.name} does not run: {done.stderr.strip()}")
+
+
 @contextmanager
-def only_one_fetches() -> Iterator[None]:
+def _only_one_fetches() -> Iterator[None]:
     """Wait until no other process fetches, and keep others waiting meanwhile."""
     cache_folder().mkdir(parents=True, exist_ok=True)
     with (cache_folder() / "lock").open("w") as lock:
