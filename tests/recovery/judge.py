@@ -140,7 +140,7 @@ class _Judge:
     # What is known of it.
 
     def _is_exact(self, outage: Outage, jail: str) -> bool:  # noqa: PLR0911
-        """Tell whether its end was seen as it happened, and each activation of the jail reported exactly and in time."""  # noqa: E501
+        """Tell whether its end was seen as it happened, and the jail's activations reported exactly and in time."""
         told = self._exits.get(outage.identity)
         if not self._at_once or self._traits.has_configuration or outage.hung or told is None:
             return False
@@ -421,7 +421,7 @@ class _Judge:
         return spans
 
     def _may_have_been(self, blame: Blame) -> bool:
-        """Tell whether the server may have gone down within a window of a moment at which the jail may have been loaded."""  # noqa: E501
+        """Tell whether the server may have gone down within a window of a moment that may have loaded the jail."""
         spans = self._edits_of(blame.jail) if self._traits.has_configuration else []
         for load in self._loads(blame.jail):
             without = [look.at for look in self._looks(0, load) if look.identity and blame.jail not in look.jails]

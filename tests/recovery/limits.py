@@ -77,8 +77,8 @@ SENTENCES = {
         " does not count, and one that ends in a crash before a probe fails is dated by the crash."
     ),
     Limit.LOADED_LATE: (
-        "A crash more than a window after the edit that enables a jail, and before a look shows the jail running, is not"  # noqa: E501
-        " blamed on it: nothing shows that it was loaded."
+        "A crash more than a window after the edit that enables a jail, and before a look shows the jail running, is"
+        " not blamed on it: nothing shows that it was loaded."
     ),
     Limit.REFUSED_WHILE_DOWN: (
         "A start that is refused while fail2ban is down already, after a crash or for longer than the grace, changes"

@@ -1,4 +1,4 @@
-"""The state file, without the disk: its content is what the exporter writes, and it is written when the exporter would."""  # noqa: E501
+"""The state file, without the disk: its content is what the exporter writes, and when it would write it."""
 
 from __future__ import annotations
 
