@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import difflib
 import re
-import stat
 import tomllib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -17,6 +16,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pydantic_core import core_schema
+
+from exporter.whole_file import read_small
 
 ENV_PREFIX = "FAIL2BAN_EXPORTER_"
 CONFIG_FILE = "config.file"
@@ -28,7 +29,6 @@ _KUBERNETES = re.compile(
     ENV_PREFIX + r"(?:[A-Z0-9]+_)*(?:"
     r"SERVICE_HOST|SERVICE_PORT(?:_[A-Z0-9]+)*|PORT(?:_[0-9]+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)?)"
 )
-_MAX_FILE_BYTES = 1 << 20
 _MAX_SHOWN = 120
 
 
@@ -218,16 +218,7 @@ class _NoTable(NamedTuple):
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        # Looked at first: opening a pipe would wait for its writer.
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise ValueError("not a regular file")
-        with path.open("rb") as file:
-            content = file.read(_MAX_FILE_BYTES + 1)
-    except OSError as error:
-        raise ValueError(error.strerror or type(error).__name__) from None
-    if len(content) > _MAX_FILE_BYTES:
-        raise ValueError("larger than 1 MiB")
+    content = read_small(path)
     try:
         return tomllib.loads(content.decode())
     except UnicodeDecodeError as error:

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, whatever happens while they are written."""
+"""Files as a whole: read all of it or nothing, and there whole or not at all, whatever happens in a write."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import errno
 import os
 import stat
 from pathlib import Path
+
+_MAX_SMALL_BYTES = 1 << 20
 
 
 def expect_regular(path: Path) -> None:
@@ -18,6 +20,25 @@ def expect_regular(path: Path) -> None:
     with contextlib.suppress(FileNotFoundError):
         if not stat.S_ISREG(path.stat().st_mode):
             raise OSError(errno.EINVAL, "not a regular file", str(path))
+
+
+def read_small(path: Path) -> bytes:
+    """Read a file that people write by hand: neither endless nor one that is waited for.
+
+    Raises:
+        ValueError: It can't be read, is no regular file, or is larger than 1 MiB; the message says which.
+    """
+    try:
+        # Looked at first: opening a pipe would wait for its writer.
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise ValueError("not a regular file")
+        with path.open("rb") as file:
+            content = file.read(_MAX_SMALL_BYTES + 1)
+    except OSError as error:
+        raise ValueError(error.strerror or type(error).__name__) from None
+    if len(content) > _MAX_SMALL_BYTES:
+        raise ValueError("larger than 1 MiB")
+    return content
 
 
 def write_whole(path: Path, content: bytes, *, mode: int, temporary: Path) -> None:

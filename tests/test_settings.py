@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import tomllib
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pydantic
@@ -13,20 +12,7 @@ import pytest
 from exporter import docs, durations, sources
 from exporter.addresses import ListenAddress
 from exporter.settings import KNOWN, InvalidSettings, Probe, Settings, effective, load, loading, model, value_of
-
-ENV = "FAIL2BAN_EXPORTER_"
-
-
-def faults(argv: Sequence[str] = (), environ: Mapping[str, str] | None = None) -> list[str]:
-    with pytest.raises(InvalidSettings) as error:
-        load(argv, environ or {})
-    return list(error.value.faults)
-
-
-def config(tmp_path: Path, text: str) -> str:
-    file = tmp_path / "exporter.toml"
-    file.write_text(text)
-    return str(file)
+from tests.given import ENV, config, faults
 
 
 def test_the_defaults_are_those_of_the_contract() -> None:

@@ -2,26 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
-from exporter.settings import InvalidSettings, load
-
-ENV = "FAIL2BAN_EXPORTER_"
-
-
-def faults(argv: Sequence[str] = (), environ: Mapping[str, str] | None = None) -> list[str]:
-    with pytest.raises(InvalidSettings) as error:
-        load(argv, environ or {})
-    return list(error.value.faults)
-
-
-def config(tmp_path: Path, text: str) -> str:
-    file = tmp_path / "exporter.toml"
-    file.write_text(text)
-    return str(file)
+from exporter.settings import load
+from tests.given import ENV, config, faults
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import stat
 from pathlib import Path
 
 from exporter.sources import quoted
@@ -12,8 +11,8 @@ from exporter.web.config.model import InvalidWebConfig, RateLimit, WebConfig
 from exporter.web.config.schema import File, TlsServer, validate
 from exporter.web.config.tls import Material, Unusable, secure
 from exporter.web.security import Security
+from exporter.whole_file import read_small
 
-_MAX_BYTES = 1 << 20
 _FILES = ("cert_file", "key_file", "client_ca_file")
 
 
@@ -30,7 +29,7 @@ def load(path: Path, present: WebConfig | None = None) -> WebConfig:
     document = Document(quoted(str(path)))
     files = [path]
     try:
-        document = parse(_read(path), path)
+        document = parse(read_small(path), path)
     except ValueError as error:
         document.faults.append(f"web.config.file: {quoted(str(path))}: {error}; accepted: a readable YAML file")
         raise InvalidWebConfig(document.faults, files) from None
@@ -81,7 +80,7 @@ class _Reader:
         path = self._folder / self._texts[from_file]
         self._files.append(path)
         try:
-            return _read(path)
+            return read_small(path)
         except ValueError as error:
             place = self._document.place(("tls_server_config", from_file))
             self._document.faults.append(
@@ -96,20 +95,6 @@ def _secure(section: TlsServer, material: Material, document: Document) -> Secur
     except Unusable as error:
         document.faults.append(f"tls_server_config: {error} {document.place(('tls_server_config',))}")
         return None
-
-
-def _read(path: Path) -> bytes:
-    try:
-        # Looked at first: opening a pipe would wait for its writer.
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise ValueError("not a regular file")
-        with path.open("rb") as file:
-            content = file.read(_MAX_BYTES + 1)
-    except OSError as error:
-        raise ValueError(error.strerror or type(error).__name__) from None
-    if len(content) > _MAX_BYTES:
-        raise ValueError("larger than 1 MiB")
-    return content
 
 
 def _headers(file: File) -> tuple[tuple[bytes, bytes], ...]:
