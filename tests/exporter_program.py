@@ -6,19 +6,17 @@ import os
 import re
 import signal
 import ssl
-import subprocess
 import sys
-import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.ended import LoggedProgram
 from tests.waiting import DEADLINE, wait_until
 
 _LISTENING = re.compile(r"event=listening addresses=127\.0\.0\.1:(\d+)")
@@ -26,7 +24,7 @@ _LISTENING = re.compile(r"event=listening addresses=127\.0\.0\.1:(\d+)")
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
 
-class ExporterProgram:
+class ExporterProgram(LoggedProgram):
     """``python -m exporter`` with flags; ended with its block, whatever happened in it."""
 
     def __init__(  # noqa: PLR0913  # a program has as many
@@ -52,22 +50,12 @@ class ExporterProgram:
             environment: What its environment has beside that of the tests.
             python: The interpreter, which brings its own dependencies.
         """
-        self.log_path = log
         self._tls = tls
         self._headers = {"Authorization": f"Basic {base64.b64encode(user.encode()).decode()}"} if user else {}
         started = time.monotonic()
         words = [command] if command else []
-        with log.open("wb") as output:
-            self._process = subprocess.Popen(
-                [*prefix, python, "-m", "exporter", *words, "--web.listen-address=127.0.0.1:0", *flags],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                env={name: value for name, value in os.environ.items() if not name.startswith("FAIL2BAN_EXPORTER_")}
-                | (environment or {}),
-            )
-        # Reaped at once, so that its exit status and its end can be waited for.
-        threading.Thread(target=self._process.wait, daemon=True).start()
+        argv = [*prefix, python, "-m", "exporter", *words, "--web.listen-address=127.0.0.1:0", *flags]
+        super().__init__(argv, log, unset_environment() | (environment or {}))
         try:
             wait_until(lambda: self.port != 0, lambda: f"the exporter listens: {self.log()}")
             self.first_answer: str = self.get("/metrics").body
@@ -76,21 +64,6 @@ class ExporterProgram:
             raise
         self.seconds_to_first_answer = time.monotonic() - started
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if self._process.poll() is None:
-            self._process.kill()
-        self._process.wait()
-
-    @property
-    def pid(self) -> int:
-        """The process id."""
-        return self._process.pid
-
     @property
     def port(self) -> int:
         """The port, 0 until it listens."""
@@ -98,14 +71,6 @@ class ExporterProgram:
         if found is None and self._process.poll() is not None:
             raise AssertionError(f"the exporter ended with {self._process.returncode}: {self.log()}")
         return 0 if found is None else int(found.group(1))
-
-    def log(self) -> str:
-        """Everything that it has printed."""
-        return self.log_path.read_text(encoding="utf-8")
-
-    def events(self, name: str) -> list[str]:
-        """The log lines of one event."""
-        return [line for line in self.log().splitlines() if f" event={name}" in line]
 
     def get(self, path: str, headers: dict[str, str] | None = None) -> "Answer":
         """GET a path."""
@@ -156,29 +121,21 @@ class ExporterProgram:
         """Wait until fail2ban is in a state; return how many seconds that took."""
         return self.wait_for("fail2ban_state", 1, seconds, fail2ban_state=state)
 
-    def hang_up(self) -> None:
-        """Tell it to read its settings again."""
-        os.kill(self.pid, signal.SIGHUP)
-
     def stop(self) -> tuple[int, float]:
         """Send SIGTERM; return the exit status and how many seconds the end took."""
         started = time.monotonic()
-        os.kill(self.pid, signal.SIGTERM)
+        self.send_signal(signal.SIGTERM)
         return self.wait_end(), time.monotonic() - started
-
-    def kill(self) -> None:
-        """End it as `kill -9` does."""
-        os.kill(self.pid, signal.SIGKILL)
-        self.wait_end()
-
-    def wait_end(self) -> int:
-        """Wait for the end; return the exit status."""
-        return self._process.wait(DEADLINE)
 
     def resident_bytes(self) -> int:
         """Resident memory."""
         status = Path(f"/proc/{self.pid}/status").read_text(encoding="utf-8")
         return int(status.split("VmRSS:")[1].split()[0]) * 1024
+
+
+def unset_environment() -> dict[str, str]:
+    """The environment of the tests, less what would be a setting of the exporter."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("FAIL2BAN_EXPORTER_")}
 
 
 class Answer:

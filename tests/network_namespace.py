@@ -6,8 +6,9 @@ import subprocess
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Self, TypeVar
+from typing import TypeVar
+
+from tests.ended import Ended
 
 _NEW_NET = 0x40000000
 # Mounted over in a mount namespace of the test's own: there the tools are installed, and nowhere else.
@@ -19,7 +20,7 @@ _MORE_LINKS = "ip link add guard0 type veth peer name guard1"
 _Result = TypeVar("_Result")
 
 
-class NetworkNamespace:
+class NetworkNamespace(Ended):
     """A network namespace, and a mount namespace in which the firewall's tools are installed. Needs root.
 
     Attributes:
@@ -58,14 +59,6 @@ class NetworkNamespace:
             complaint = self._holder.stderr.read()
             self.close()
             raise AssertionError(f"no network namespace, which takes root: {complaint}")
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """End it. The kernel removes it with all that is in its firewall once the last process in it has ended."""

@@ -12,15 +12,15 @@ import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 import threading
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
+from tests.ended import Ended
 from tests.fail2ban_configuration import Configuration, Jail
+from tests.fakes import short_folder
 from tests.programs import Fail2banInstall
 from tests.waiting import DEADLINE, wait_until
 
@@ -28,8 +28,6 @@ __all__ = ["ErrorReply", "Jail", "RealFail2ban"]
 
 _END = b"<F2B_END_COMMAND>"
 _CLOSE = b"<F2B_CLOSE_COMMAND>"
-# What sockaddr_un holds, less the name of the socket itself.
-_SHORT_FOLDER = 80
 
 _COMPLAINT = re.compile(r"\]: (WARNING|ERROR|CRITICAL)\s")
 # A first start makes the database; a start after a kill finds the old socket.
@@ -42,7 +40,7 @@ class ErrorReply(Exception):  # noqa: N818 - what a reply holds, not what a test
     """An exception of a class of fail2ban's own, as an error reply holds it."""
 
 
-class RealFail2ban:
+class RealFail2ban(Ended):
     """One server, and all that a test does to it.
 
     Every wait has a deadline and raises AssertionError past it.
@@ -59,7 +57,7 @@ class RealFail2ban:
 
     def __init__(self, install: Fail2banInstall, folder: Path, jails: Iterable[Jail], *, database: bool = True) -> None:
         self._install = install
-        self._files = Configuration(folder, _short_folder(), database)
+        self._files = Configuration(folder, short_folder(), database)
         self.version = install.version
         self.folder = folder
         self.config = self._files.config
@@ -73,14 +71,6 @@ class RealFail2ban:
         self._output_before = 0
         self._jails: dict[str, Jail] = {}
         self.configure(jails)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
 
     def configure(self, jails: Iterable[Jail]) -> None:
         """Write the configuration, with exactly these jails. A running server takes it up when told to reload."""
@@ -289,9 +279,3 @@ class _Replies(pickle.Unpickler):
         if module.startswith("fail2ban."):
             return type(name, (ErrorReply,), {})
         return super().find_class(module, name)
-
-
-def _short_folder() -> Path:
-    parent = tempfile.gettempdir()
-    # A long TMPDIR would make the socket's path too long to bind.
-    return Path(tempfile.mkdtemp(prefix="f2b-", dir=parent if len(parent) < _SHORT_FOLDER else "/tmp"))  # noqa: S108

@@ -7,7 +7,7 @@ import http.client
 import re
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
@@ -15,7 +15,7 @@ import structlog
 
 from exporter.addresses import ListenAddress
 from exporter.exposition import Exposition
-from exporter.model import Probe, Result, ServerExit
+from exporter.model import Probe, Result
 from exporter.negotiation import Format
 from exporter.own import OwnMetrics
 from exporter.prober import Prober
@@ -24,6 +24,7 @@ from exporter.web.server import serve
 from exporter.web.site import Site
 from exporter.web.sockets import bind
 from tests.lifecycles import lifecycle
+from tests.quiet_client import QuietClient
 from tests.snapshots import failure, jail, server, snapshot, success
 from tests.waiting import DEADLINE
 
@@ -44,7 +45,7 @@ _JAIL_SERIES = (
 )
 
 
-class Restless:
+class Restless(QuietClient):
     """A fail2ban that answers every probe with other figures, which all follow from the probe's number."""
 
     def __init__(self) -> None:
@@ -59,26 +60,6 @@ class Restless:
         if self.number % 7 == 0:
             return failure(Result.TIMEOUT)
         return of_number(self.number)
-
-    def exits(self) -> list[ServerExit]:
-        """None."""
-        return []
-
-    def traces(self) -> None:
-        """Leaves none."""
-
-    def was_alive(self, at: float) -> None:
-        """Does not care."""
-
-    def watched(self) -> Sequence[tuple[int, int]]:
-        """Nothing."""
-        return []
-
-    def settles_in(self) -> None:
-        """Nothing is unsettled."""
-
-    def close(self) -> None:
-        """Nothing is open."""
 
 
 def of_number(number: int) -> Probe:

@@ -27,6 +27,7 @@ from exporter.health.activations import Span
 from exporter.model import ExitKind, Probe, Result, ServerExit, ServerTraces, State
 from exporter.prober import Prober
 from exporter.snapshot import ProbeOptions, Snapshot
+from tests.quiet_client import QuietClient
 from tests.snapshots import failure, jail, server, server_exit, success
 from tests.waiting import DEADLINE, wait_until
 
@@ -832,7 +833,7 @@ def test_a_client_that_can_not_be_made_ends_it_too() -> None:
 
 
 @dataclass
-class HangingClient:
+class HangingClient(QuietClient):
     """Probes that end only when they are let, in real time."""
 
     connection: int = field(default_factory=lambda: os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC))
@@ -853,22 +854,9 @@ class HangingClient:
         with_news(self.connection, news=False)
         return ONLINE
 
-    def exits(self) -> list[ServerExit]:
-        """None."""
-        return []
-
-    def traces(self) -> None:
-        """Leaves none."""
-
-    def was_alive(self, at: float) -> None:
-        """Does not care."""
-
     def watched(self) -> Sequence[tuple[int, int]]:
         """Watch the connection."""
         return [(self.connection, select.POLLIN)]
-
-    def settles_in(self) -> None:
-        """Nothing is unsettled."""
 
     def close(self) -> None:
         """Note it."""

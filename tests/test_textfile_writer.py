@@ -14,13 +14,14 @@ import structlog
 
 from exporter import background, settings
 from exporter.live_settings import LiveSettings
-from exporter.model import Probe, ServerExit
+from exporter.model import Probe
 from exporter.own import OwnMetrics
 from exporter.service_manager import ServiceManager
 from exporter.settings import InvalidSettings, Settings
 from exporter.textfile import TextFile
 from exporter.textfile_writer import NOT_ONLINE, NOT_WRITTEN, TextfileWriter
 from tests.exporter_program import key
+from tests.quiet_client import QuietClient
 from tests.snapshots import failure, jail, success
 from tests.textfile_program import read
 from tests.waiting import DEADLINE
@@ -30,7 +31,7 @@ UP = key("fail2ban_up")
 UNKNOWN = key("fail2ban_state", fail2ban_state="unknown")
 
 
-class Client:
+class Client(QuietClient):
     """A client whose probes are what a test says; the first is good."""
 
     def __init__(self) -> None:
@@ -49,26 +50,6 @@ class Client:
         self.open.wait(DEADLINE)
         self.probes += 1
         return self.answer()
-
-    def exits(self) -> list[ServerExit]:
-        """None."""
-        return []
-
-    def traces(self) -> None:
-        """None."""
-
-    def was_alive(self, at: float) -> None:
-        """Nothing to note."""
-
-    def watched(self) -> list[tuple[int, int]]:
-        """Nothing."""
-        return []
-
-    def settles_in(self) -> None:
-        """Nothing is unsettled."""
-
-    def close(self) -> None:
-        """Nothing to close."""
 
 
 @pytest.fixture

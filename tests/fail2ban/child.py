@@ -2,18 +2,17 @@
 
 import json
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from exporter.fail2ban import Client
 from exporter.fail2ban.pickles import MalformedReplyError, loads
+from tests.ended import ChildProcess
 
 _MIB = 1024 * 1024
 _NOBODY = 65534
@@ -45,7 +44,7 @@ class Outcome:
     descriptors: int = 0
 
 
-class Child:
+class Child(ChildProcess):
     """The process, as a context manager; whatever it does, it is ended.
 
     Args:
@@ -54,22 +53,7 @@ class Child:
     """
 
     def __init__(self, socket: Path, within: Sequence[str] = ()) -> None:
-        self._process = subprocess.Popen(
-            [*within, sys.executable, "-m", "tests.fail2ban.child", str(socket)],
-            cwd=Path(__file__).parents[2],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._process.kill()
-        self._process.communicate()
+        super().__init__([*within, sys.executable, "-m", "tests.fail2ban.child", str(socket)])
 
     def probe(self, timeout: float) -> Outcome:
         """Probe once; the connection is held until the next time, as the exporter does."""

@@ -2,40 +2,23 @@
 
 import os
 import signal
-import subprocess
 import sys
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
+from tests.ended import ChildProcess
 from tests.fakes import FakeServer, Honest, silent
 
 
-class ServerChild:
+class ServerChild(ChildProcess):
     """The process, as a context manager; whatever happened to it, it is ended.
 
     Its end is asked for by its parent (`reap`) as late as a test wants.
     """
 
     def __init__(self, path: Path) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.fail2ban.server_child", str(path)],
-            cwd=Path(__file__).parents[2],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        super().__init__([sys.executable, "-m", "tests.fail2ban.server_child", str(path)])
         self.pid = self._process.pid
         self._heard()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._process.kill()
-        self._process.communicate()
 
     def drop(self) -> None:
         """Close all connections and serve on."""

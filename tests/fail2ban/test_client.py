@@ -2,10 +2,9 @@
 
 import math
 import select
-import shutil
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,26 +25,11 @@ from tests.fakes import (
     good,
     in_turn,
     replying,
-    short_folder,
     silent,
 )
 from tests.waiting import wait_until
 
 PLENTY = 30.0
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    made = short_folder()
-    yield made
-    shutil.rmtree(made)
-
-
-@pytest.fixture
-def clients() -> Iterator[Callable[..., Client]]:
-    """Makes clients that are closed at the end."""
-    with ExitStack() as stack:
-        yield lambda path, **clock: stack.enter_context(closing(Client(str(path), **clock)))
 
 
 # -- what a good server says

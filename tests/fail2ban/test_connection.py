@@ -2,11 +2,10 @@
 
 import errno
 import os
-import shutil
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -27,7 +26,7 @@ from exporter.fail2ban.failures import (
 )
 from exporter.model import Result
 from tests.fail2ban.test_commands import REFUSED
-from tests.fakes import END, Conversation, FakeServer, Honest, good, replying, sending, short_folder
+from tests.fakes import END, Conversation, FakeServer, Honest, good, replying, sending
 from tests.waiting import wait_until
 
 PLENTY = 30.0
@@ -193,13 +192,6 @@ def test_the_deadline_holds_for_all_requests_together() -> None:
 
 
 # -- connecting
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    made = short_folder()
-    yield made
-    shutil.rmtree(made)
 
 
 class Listener:

@@ -1,9 +1,8 @@
 """Whatever answers at the socket, a probe ends in time, with a result that says what it was, and the next one works."""
 
 import pickle
-import shutil
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from pathlib import Path
 
@@ -28,7 +27,6 @@ from tests.fakes import (
     opcodes,
     replying,
     sending,
-    short_folder,
     silent,
 )
 
@@ -38,20 +36,6 @@ LATE = 0.5
 """How much later than its timeout a probe may end, in seconds."""
 MEMORY = 40.0
 """MiB that a probe may take, whatever answers."""
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    made = short_folder()
-    yield made
-    shutil.rmtree(made)
-
-
-@pytest.fixture
-def clients() -> Iterator[Callable[..., Client]]:
-    """Makes clients that are closed at the end."""
-    with ExitStack() as stack:
-        yield lambda path, **clock: stack.enter_context(closing(Client(str(path), **clock)))
 
 
 def dripping(seconds: float) -> Script:

@@ -13,13 +13,13 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import bcrypt
 import pytest
 
 from tests import programs
+from tests.ended import Ended
 from tests.exporter_program import ExporterProgram
 from tests.integration.conftest import MakeFail2ban, RunExporter
 from tests.real_fail2ban import Jail
@@ -45,7 +45,7 @@ def certificates(tmp_path: Path) -> Certificates:
     return made
 
 
-class Prometheus:
+class Prometheus(Ended):
     """The real one, scraping five times a second; ended with its block."""
 
     def __init__(self, folder: Path, jobs: Mapping[str, Mapping[str, object]]) -> None:
@@ -69,12 +69,8 @@ class Prometheus:
             stderr=subprocess.DEVNULL,
         )
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """End it at once."""
         self._process.kill()
         self._process.wait()
 

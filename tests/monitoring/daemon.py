@@ -10,16 +10,16 @@ import urllib.parse
 import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
+from tests.ended import Ended
 from tests.waiting import DEADLINE, wait_until
 
 # Both generations of their logs: msg="Listening on" address=127.0.0.1:39769, with more keys in between in the later.
 _LISTENING = re.compile(r'msg="Listening on".* address=127\.0\.0\.1:(\d+)')
 
 
-class Daemon:
+class Daemon(Ended):
     """Started with its block, and ready when that begins; ended by its process when the block is left, in any case."""
 
     def __init__(self, argv: Sequence[str | Path], log: Path, cwd: Path) -> None:
@@ -39,11 +39,6 @@ class Daemon:
             self.close()
             raise
         return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """End it: in an orderly way if that takes no more than ten seconds."""

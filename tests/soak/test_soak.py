@@ -1,8 +1,6 @@
 """The soak finds what it is for, and a short one is part of every run of the tests."""
 
-import shutil
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +12,6 @@ from exporter.model import Probe, Result
 from exporter.negotiation import Format
 from exporter.own import OwnMetrics
 from exporter.snapshot import ProbeOptions, Snapshot
-from tests.fakes import short_folder
 from tests.snapshots import failure, jail, server, success
 from tests.soak.invariants import Follower, Scrape, faults_of
 from tests.soak.soak import MOST_GROWTH, Report, soak
@@ -22,13 +19,6 @@ from tests.soak.trend import Reading, growth
 from tests.soak.truth import Truth
 
 SECONDS = 25.0
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    made = short_folder()
-    yield made
-    shutil.rmtree(made)
 
 
 def test_a_short_soak_finds_nothing_wrong(folder: Path) -> None:

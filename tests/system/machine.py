@@ -8,9 +8,8 @@ import subprocess
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
+from tests.ended import Ended
 from tests.exporter_program import Samples, key, parse
 from tests.waiting import wait_until
 
@@ -24,7 +23,7 @@ with urllib.request.urlopen(sys.argv[1], timeout=float(sys.argv[2])) as answer:
 """
 
 
-class Machine:
+class Machine(Ended):
     """One booted Debian; ended with its block, whatever happened in it.
 
     Its files are those of a folder that stays as it is: what the machine writes goes to memory.
@@ -72,14 +71,6 @@ class Machine:
         except BaseException:
             self.close()
             raise
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """End it at once, as a power cut does."""

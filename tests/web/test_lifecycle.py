@@ -14,7 +14,7 @@ from prometheus_client.core import Metric
 from starlette.applications import Starlette
 
 from exporter.exposition import Exposition
-from exporter.model import Probe, ServerExit
+from exporter.model import Probe
 from exporter.prober import Prober
 from exporter.snapshot import ProbeOptions, Snapshot
 from exporter.web import lifecycle as lifecycle_module
@@ -22,6 +22,7 @@ from exporter.web.lifecycle import Lifecycle
 from exporter.web.site import Site
 from tests.asgi import Answer, call
 from tests.lifecycles import lifecycle
+from tests.quiet_client import QuietClient
 from tests.snapshots import failure, jail, server, snapshot, success
 from tests.waiting import DEADLINE
 
@@ -238,7 +239,7 @@ def test_a_probe_is_answered_with_what_it_found_as_the_status_is() -> None:
     assert doings.probes == 1
 
 
-class Slow:
+class Slow(QuietClient):
     """A fail2ban whose version is the number of the probe; the first probe takes until it is let."""
 
     def __init__(self) -> None:
@@ -254,26 +255,6 @@ class Slow:
         self.started.set()
         self.let.wait(DEADLINE)
         return success(server=server(version=str(number)))
-
-    def exits(self) -> list[ServerExit]:
-        """None."""
-        return []
-
-    def traces(self) -> None:
-        """Leaves none."""
-
-    def was_alive(self, at: float) -> None:
-        """Does not care."""
-
-    def watched(self) -> list[tuple[int, int]]:
-        """Nothing."""
-        return []
-
-    def settles_in(self) -> None:
-        """Nothing is unsettled."""
-
-    def close(self) -> None:
-        """Nothing is open."""
 
 
 def test_the_answer_is_of_a_probe_that_started_after_the_request() -> None:
