@@ -53,20 +53,25 @@ class TextfileWriter:
         """Write until SIGTERM or SIGINT, then take the file away; return the exit status."""
         self._daemon.start(lambda: self._daemon.reconfigure(self._adopt))
         try:
-            await self._wait()
+            await self._wait(time.monotonic())
             while not self._daemon.stopping.is_set():
+                rendered = time.monotonic()
                 self._write()
-                await self._wait()
+                await self._wait(rendered)
         finally:
             self._daemon.stop()
             self._file.remove()
         return self._daemon.status
 
-    async def _wait(self) -> None:
-        """Wait until there is news, or what was written is too old to be taken for live."""
-        left = self._daemon.background.prober.snapshot.stale_at() - time.monotonic()
+    async def _wait(self, rendered: float) -> None:
+        """Wait until there is news, or what was rendered at this moment is too old to be taken for live.
+
+        That may be so already: a disk can be slow.
+        """
+        stale_at = self._daemon.background.prober.snapshot.stale_at()
+        left = max(0.0, stale_at - time.monotonic()) if rendered < stale_at else None
         with suppress(TimeoutError):
-            async with asyncio.timeout(left if left > 0 else None):
+            async with asyncio.timeout(left):
                 await self._news.wait()
         self._news.clear()
 

@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import threading
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from tests.exporter_program import key
 from tests.quiet_client import QuietClient
 from tests.snapshots import failure, jail, success
 from tests.textfile_program import read
-from tests.waiting import DEADLINE
+from tests.waiting import DEADLINE, wait_until
 
 PROBE = settings.Probe(interval=0.05, timeout=0.05)
 UP = key("fail2ban_up")
@@ -150,6 +151,27 @@ def test_what_is_stale_is_written_once_and_not_again_and_again(
         assert len(writes) == before
 
     assert run(written, story) == 0
+
+
+def test_what_becomes_stale_while_it_is_written_is_not_left_to_look_alive(
+    client: Client, output: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a disk that is slow: nothing that comes later would have it written anew."""
+    whole = TextFile.write
+
+    def write(file: TextFile, content: bytes) -> bool:
+        client.open.clear()
+        end = time.monotonic() + 10 * (PROBE.interval + PROBE.timeout)
+        wait_until(lambda: time.monotonic() > end, "the figures are old")
+        return whole(file, content)
+
+    monkeypatch.setattr(TextFile, "write", write)
+
+    async def story() -> None:
+        await until(lambda: read(output).get(UNKNOWN) == 1)
+        client.open.set()
+
+    assert run(writer(output), story) == 0
 
 
 def test_a_prober_that_dies_ends_the_process_and_takes_the_file_away(client: Client, output: Path) -> None:
