@@ -9,7 +9,8 @@ import pytest
 from tests import programs
 from tests.programs import browser, fetch
 from tests.programs.apt import Apt
-from tests.programs.catalogue import CATALOGUE
+from tests.programs.calls import write_call
+from tests.programs.catalogue import CATALOGUE, Program
 from tests.programs.sources import Source, UnavailableError, debian_source
 
 DEBIAN_12 = {"ID": "debian", "VERSION_CODENAME": "bookworm", "PRETTY_NAME": "Debian GNU/Linux 12 (bookworm)"}
@@ -132,6 +133,54 @@ def test_only_the_wanted_version_will_do(
     monkeypatch.setattr(Apt, "versions", lambda _self, _package: there)
 
     assert apt.find(CATALOGUE["fail2ban-1.1.1"]) == found
+
+
+def _with_packages(monkeypatch: pytest.MonkeyPatch, cache: Path, text: str) -> Program:
+    """A program whose package has this as its script, for a cache that is empty."""
+
+    def unpack_all(_self: Apt, packages: list[str], target: Path) -> None:
+        (target / "lib").mkdir(parents=True)
+        (target / "lib/tool").write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
+        (target / "lib/tool").chmod(0o755)
+        (target / "packages").write_text(" ".join(packages), encoding="utf-8")
+
+    monkeypatch.setenv("FAIL2BAN_EXPORTER_TEST_CACHE", str(cache))
+    monkeypatch.setattr(fetch, "debian_source", lambda: Source("file:/", ("bookworm",), ("main",), None))
+    monkeypatch.setattr(Apt, "update", lambda self: self.folder.mkdir(parents=True))
+    monkeypatch.setattr(Apt, "versions", lambda _self, _package: ["2:1.0-1"])
+    monkeypatch.setattr(Apt, "closure", lambda _self, *packages: [*packages, "library"])
+    monkeypatch.setattr(Apt, "unpack_all", unpack_all)
+    return Program(
+        name="tool",
+        package="a-tool",
+        proof=("bin/tool",),
+        whole=True,
+        finish=lambda unpacked, root: write_call(unpacked / "bin/tool", root / "lib/tool", {"WHERE": str(root)}),
+        trials=(("bin/tool", "--version"),),
+    )
+
+
+def test_a_program_with_all_that_it_needs_is_called_where_it_is_in_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tool = _with_packages(monkeypatch, tmp_path / "a cache", 'echo "$WHERE $*"')
+
+    assert fetch.fetch([tool]) == []
+
+    root = tmp_path / "a cache/tool"
+    done = subprocess.run([root / "bin/tool", "a b"], capture_output=True, text=True, check=True)
+    assert done.stdout == f"{root} a b\n"
+    assert (root / "packages").read_text(encoding="utf-8") == "a-tool=2:1.0-1 library"
+    assert fetch.is_there(tool)
+
+
+def test_a_program_that_does_not_run_is_not_had(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tool = _with_packages(monkeypatch, tmp_path, "echo no libthing.so.1 >&2; exit 127")
+
+    assert fetch.fetch([tool]) == ["tool could not be had: tool does not run: no libthing.so.1"]
+
+    assert not fetch.is_there(tool)
+    assert fetch.reason_file(tool).read_text(encoding="utf-8") == "tool does not run: no libthing.so.1"
 
 
 def test_chromium_runs() -> None:
