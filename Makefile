@@ -40,10 +40,12 @@ format: venv ## let ruff format the code and fix what it can
 test-deps: venv ## fetch the real programs that the tests run (from Debian; no root needed, nothing is installed)
 	$(BIN)/python -m tests.programs
 
+# As many tests at once; auto is two a core, since most of them wait. WORKERS=0: one after the other.
+WORKERS ?= auto
 test: venv ## everything that CI runs: lint, then all tests
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory test-deps
-	$(BIN)/pytest --durations=10 $(ARGS)
+	$(BIN)/pytest -n $(WORKERS) --durations=10 $(ARGS)
 
 demo: $(VENV)/runtime.stamp ## the exporter with a simulated fail2ban, on http://127.0.0.1:9191/
 	@echo "$(OPEN); Ctrl-C ends it"

@@ -245,6 +245,7 @@ def test_check_config_is_content_with_a_good_file(certificates: Certificates) ->
 @pytest.mark.parametrize(
     ("text", "client", "user"),
     [("", "", ""), (users("alice"), "", ALICE), (MUTUAL + users("alice"), "prometheus", ALICE)],
+    ids=["anybody", "a password", "a certificate and a password"],
 )
 def test_the_health_check_knows_an_exporter_that_would_not_let_it_in(
     run_exporter: RunExporter, certificates: Certificates, text: str, client: str, user: str

@@ -387,7 +387,7 @@ def test_a_client_that_says_goodbye_is_let_go(serve: Serve, certificates: Certif
         assert b"" == client.socket.recv(1)
 
 
-@pytest.mark.parametrize("sent", [b"", client_hello()[:50], client_hello()])
+@pytest.mark.parametrize("sent", [b"", client_hello()[:50], client_hello()], ids=["nothing", "part", "all"])
 def test_the_server_ends_at_once_with_handshakes_under_way(serve: Serve, sent: bytes) -> None:
     serving = serve()
     with serving.client() as client:
