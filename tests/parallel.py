@@ -1,14 +1,15 @@
 """How `pytest -n auto` shares the tests out: what takes long begins first, and what measures runs alone, at the end.
 
 Most of the tests that take long wait for real servers, so there are more workers than cores. The places named here are
-folders and modules of `tests`.
+folders, modules and tests in `tests`.
 """
 
 import fcntl
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,8 +22,11 @@ LONGEST_FIRST = (
 """Where tests take long, those with the longest first; each may go to another worker. Other modules come later."""
 TOGETHER = ("end_to_end", "browser", "integration/test_configuration.py", "monitoring/test_compat.py")
 """Where tests share what is costly to make: one worker runs all of a place."""
-ALONE = ("web/test_slow_connections.py",)
-"""Where tests measure what the machine does: no other test runs beside them."""
+ALONE = (
+    "web/test_slow_connections.py",
+    "integration/test_web_config.py::test_a_slow_hash_keeps_nobody_else_waiting_and_the_end_neither",
+)
+"""Where tests measure a program that has more to do than the machine can: no other test runs beside them."""
 
 _WORKERS_PER_CORE = 2
 
@@ -66,8 +70,8 @@ def is_alone(nodeid: str) -> bool:
 
 
 def _place(nodeid: str, places: tuple[str, ...]) -> str | None:
-    module = PurePosixPath(nodeid.partition("::")[0])
-    return next((place for place in places if module.is_relative_to(PurePosixPath("tests", place))), None)
+    # up to the end of the name of a folder, a module or a test
+    return next((place for place in places if re.match(rf"tests/{re.escape(place)}(?:[/:[]|$)", nodeid)), None)
 
 
 @contextmanager

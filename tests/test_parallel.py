@@ -60,6 +60,8 @@ def test_what_takes_long_begins_first_and_what_runs_alone_last() -> None:
         pytest.param("test_log.py::test_a", "test_prober.py::test_a", False, id="of quick modules"),
         pytest.param("web/test_site.py::test_a[1]", "web/test_site.py::test_a[2]", False, id="of a slow module"),
         pytest.param("web/test_slow_connections.py::test_a", "web/test_site.py::test_a", False, id="one alone"),
+        pytest.param("web/test_slow_connections.py::test_a", f"{ALONE[1]}[x]", True, id="both alone"),
+        pytest.param("integration/test_a.py::test_a", "integrations/test_a.py::test_a", False, id="of like names"),
     ],
 )
 def test_what_is_costly_to_make_is_made_once_and_what_is_slow_is_spread(
@@ -71,7 +73,10 @@ def test_what_is_costly_to_make_is_made_once_and_what_is_slow_is_spread(
 def test_each_place_that_is_named_is_there() -> None:
     here = Path(__file__).parent
 
-    assert [place for place in (*LONGEST_FIRST, *TOGETHER, *ALONE) if not (here / place).exists()] == []
+    for place in (*LONGEST_FIRST, *TOGETHER, *ALONE):
+        path, _, test = place.partition("::")
+        assert (here / path).exists()
+        assert not test or f"def {test}(" in (here / path).read_text(encoding="utf-8")
 
 
 def test_there_are_more_workers_than_cores_since_most_of_them_wait(monkeypatch: pytest.MonkeyPatch) -> None:
