@@ -119,6 +119,7 @@ def concerns(snapshot: Snapshot) -> tuple[Concern, ...]:
             *_jails_missing(snapshot),
             *_canary_failed(snapshot),
             *_bans_not_enforced(snapshot),
+            *_log_files_missing(snapshot),
             *_jails_without_action(snapshot),
         ]
     if faults := snapshot.config_faults:
@@ -145,6 +146,21 @@ def _jails_missing(snapshot: Snapshot) -> list[Concern]:
             Concern("No jail runs: nobody gets banned.", "Enable one in `jail.local`, then `fail2ban-client reload`.")
         ]
     return []
+
+
+def _log_files_missing(snapshot: Snapshot) -> list[Concern]:
+    jails = [found for found in snapshot.log_files() if found.missing]
+    if not jails:
+        return []
+    missing = sum(found.missing or 0 for found in jails)
+    return [
+        Concern(
+            f"{_number(missing, 'log file', 'log files')} of {_number(len(jails), 'jail', 'jails')} "
+            f"{'is' if missing == 1 else 'are'} missing: what would be written there goes unseen.",
+            "`ls -l` the files that `fail2ban-client status` lists for the jail: find out what took them away, or mend "
+            "`logpath`, then `fail2ban-client reload`.",
+        )
+    ]
 
 
 def _jails_without_action(snapshot: Snapshot) -> list[Concern]:

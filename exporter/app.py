@@ -9,6 +9,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import structlog
@@ -16,6 +17,7 @@ import structlog
 from exporter import log, options
 from exporter.demo import Demo
 from exporter.fail2ban import Client
+from exporter.files import FilesMonitor
 from exporter.health import Health, ProbeEnded, reduce
 from exporter.live_settings import LiveSettings
 from exporter.model import Result
@@ -80,7 +82,8 @@ def probe(settings: Settings) -> int:
     client.close()
     now = time.monotonic()
     health = reduce(Health.initial(asked.timeout), ProbeEnded(result, at=now, timestamp=time.time()))
-    document = status_document(Snapshot(asked, health, beat=now, probe=result))
+    snapshot = Snapshot(asked, health, beat=now, probe=result)
+    document = status_document(replace(snapshot, files=FilesMonitor(lambda: snapshot).look_once()))
     sys.stdout.write(json.dumps(document, indent=2) + "\n")
     return 0 if result.result is Result.SUCCESS else 1
 

@@ -10,6 +10,7 @@ from exporter import options
 from exporter.canary import CanaryRunner
 from exporter.configured_jails import ConfiguredJails
 from exporter.fail2ban import Client
+from exporter.files import FilesMonitor
 from exporter.firewall import FirewallMonitor
 from exporter.joined import Findings, JoinedSnapshot
 from exporter.own import OwnMetrics
@@ -38,10 +39,11 @@ class Background:
             on_failure: called, on the prober's thread, when the prober has died, which is logged by then: frozen
                 metrics that look alive are the worst that could be, so the process is to end.
             on_beat: see `Prober`.
-            on_publish: see `Prober`.
+            on_publish: called, on their threads, when the prober, or who looks at the files, has found something new.
         """
         asked, state_file = options.of_prober(settings), settings.recovery.state_file
         self._on_failure = on_failure
+        self._on_publish = on_publish
         self._log = structlog.get_logger()
         self.prober = Prober(
             asked,
@@ -50,18 +52,23 @@ class Background:
             configuration=ConfiguredJails(asked.config_dir),
             memory=StateFile(str(state_file), own.state_file_failed) if state_file else None,
             on_beat=on_beat,
-            on_publish=on_publish,
+            on_publish=self._published,
         )
         self._canary = CanaryRunner(options.of_canary(settings), lambda: self.prober.snapshot)
         self._firewall = FirewallMonitor(options.of_firewall(settings))
+        self.files = FilesMonitor(lambda: self.prober.snapshot, on_publish)
         self.snapshot = JoinedSnapshot(
             lambda: self.prober.snapshot,
-            Findings(canary=lambda: self._canary.latest, firewall=lambda: self._firewall.latest),
+            Findings(
+                canary=lambda: self._canary.latest,
+                firewall=lambda: self._firewall.latest,
+                files=lambda: self.files.latest,
+            ),
         )
 
     def start(self) -> None:
         """Start all that is switched on."""
-        for part in (self.prober, self._canary, self._firewall):
+        for part in (self.prober, self._canary, self._firewall, self.files):
             part.start()
 
     def reconfigure(self, settings: Settings) -> None:
@@ -72,8 +79,13 @@ class Background:
 
     def stop(self) -> None:
         """Ask all of it to end, and wait a moment for each."""
-        for part in (self._canary, self._firewall, self.prober):
+        for part in (self._canary, self._firewall, self.files, self.prober):
             part.stop()
+
+    def _published(self) -> None:
+        self.files.wake()
+        if self._on_publish is not None:
+            self._on_publish()
 
     def _prober_failed(self, error: BaseException) -> None:
         try:

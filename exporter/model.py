@@ -122,6 +122,9 @@ class Server:
     pid: int | None = None
     start_time: float | None = None
     usage: ProcessUsage | None = None
+    is_trusted: bool = False
+    """Whether its user is root or the exporter's own. Files that another one names are not looked at: that would tell
+    it of files that it may not see."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +141,34 @@ class Probe:
     jails: tuple[Jail, ...] = ()
     """Sorted by name, each name once; may be fewer than `jail_count`, where fail2ban's list of names is ambiguous or it
     answers for a jail with an error."""
+    database: str | None = None
+    """Path of fail2ban's database; None where it keeps none."""
+
+
+@dataclass(frozen=True, slots=True)
+class JailLogFiles:
+    """What was found of the log files that a jail watches."""
+
+    jail: str
+    watched: int
+    missing: int | None
+    """How many are not there: at least so many where some can't be looked at; None if that is all that is known."""
+    last_modified: float | None
+    """Of the one that was written last, of those that can be looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """One look at the files that fail2ban names."""
+
+    stale_at: float
+    """Monotonic seconds from which it speaks for the present no more."""
+    jails: tuple[JailLogFiles, ...] = ()
+    """As of the latest answer of fail2ban, by name; a jail that reads the journal is not among them."""
     database_bytes: int | None = None
     """Size of fail2ban's database file; None without a database or where it can't be seen."""
+    database_bans: int | None = None
+    """Rows of its table of bans; None where they can't be counted without a lock."""
 
 
 class FirewallFault(StrEnum):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from exporter.health import Canary, Health, Policy
-from exporter.model import FirewallCheck, FirewallFault, Probe, State
+from exporter.model import Files, FirewallCheck, FirewallFault, JailLogFiles, Probe, State
 
 STALE_INTERVALS = 3
 """A prober that has not beaten for this many intervals plus the timeout speaks for the present no more."""
@@ -44,6 +44,8 @@ class Snapshot:
     """What is known from attacks of the canary; None while it is off."""
     firewall: FirewallCheck | None = None
     """The latest comparison of the bans with the firewall; None while that is off, or before the first."""
+    files: Files | None = None
+    """The latest look at the files that fail2ban names; None before the first, and when it is too old."""
 
     def stale_at(self) -> float:
         """Return the monotonic seconds from which this snapshot is too old to be served as live."""
@@ -63,6 +65,8 @@ class Snapshot:
             reason = "the firewall has not been checked for too long: its figures are too old to be shown"
             stale = FirewallCheck(reason, self.firewall.stale_at, FirewallFault.STALE)
             return replace(self, firewall=stale).as_of(now)
+        if self.files is not None and now >= self.files.stale_at:
+            return replace(self, files=None).as_of(now)
         if now < self.stale_at():
             return self
         reason = f"the exporter has not probed for {now - self.beat:.0f} s: its figures are too old to be shown"
@@ -78,6 +82,14 @@ class Snapshot:
             return ()
         running = set() if self.probe is None else {jail.name for jail in self.probe.jails}
         return tuple(sorted({*self.options.expected, *self.health.recovery.missing} - running))
+
+    def log_files(self) -> tuple[JailLogFiles, ...]:
+        """Return what is known of the log files of each jail: of those that run, or ran when fail2ban last answered."""
+        found = () if self.files is None else self.files.jails
+        if self.probe is None or self.probe.server is None:
+            return found
+        running = {jail.name for jail in self.probe.jails if jail.log_files is not None}
+        return tuple(one for one in found if one.jail in running)
 
     def untold_jails(self) -> int:
         """Return how many jails run of which no more is known, not even their names."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from exporter import __version__, advice
 from exporter.health import Canary
-from exporter.model import Jail, Server
+from exporter.model import Jail, JailLogFiles, Server
 from exporter.snapshot import Snapshot
 
 
@@ -18,6 +18,8 @@ def status_document(snapshot: Snapshot) -> dict[str, Any]:
     is infinite is ``null`` too, with ``"permanent": true``.
     """
     health, probe, options = snapshot.health, snapshot.probe, snapshot.options
+    log_files = {found.jail: found for found in snapshot.log_files()}
+    database = snapshot.files if probe is not None and probe.server is not None else None
     return {
         "state": str(health.state),
         "since_timestamp_seconds": health.since,
@@ -26,7 +28,7 @@ def status_document(snapshot: Snapshot) -> dict[str, Any]:
         "concerns": [{"problem": concern.problem, "remedy": concern.remedy} for concern in advice.concerns(snapshot)],
         "server": None if probe is None or probe.server is None else _server(probe.server),
         "jail_count": None if probe is None else probe.jail_count,
-        "jails": [_jail(jail) for jail in ([] if probe is None else probe.jails)]
+        "jails": [_jail(jail, log_files.get(jail.name)) for jail in ([] if probe is None else probe.jails)]
         + [{"name": name, "up": False} for name in snapshot.missing_jails()],
         "probe": {
             "result": None if probe is None else str(probe.result),
@@ -44,7 +46,8 @@ def status_document(snapshot: Snapshot) -> dict[str, Any]:
         "recoveries": health.recovery.recoveries,
         "server_exits": {str(kind): number for kind, number in health.exits.items()},
         "server_restarts": health.restarts,
-        "database_size_bytes": None if probe is None else probe.database_bytes,
+        "database_size_bytes": None if database is None else database.database_bytes,
+        "database_bans": None if database is None else database.database_bans,
         "canary": None if snapshot.canary is None else _canary(snapshot.canary),
         "exporter": {"version": __version__},
     }
@@ -68,7 +71,7 @@ def _server(server: Server) -> dict[str, Any]:
     return {"version": server.version, "pid": server.pid, "start_time_seconds": server.start_time}
 
 
-def _jail(jail: Jail) -> dict[str, Any]:
+def _jail(jail: Jail, found: JailLogFiles | None) -> dict[str, Any]:
     settings = jail.settings
     permanent = settings is not None and settings.ban_time is not None and math.isinf(settings.ban_time)
     return {
@@ -85,4 +88,6 @@ def _jail(jail: Jail) -> dict[str, Any]:
         "actions": None if settings is None else settings.actions,
         "backend": jail.backend,
         "log_files": None if jail.log_files is None else len(jail.log_files),
+        "log_files_missing": None if found is None else found.missing,
+        "log_last_modified_timestamp_seconds": None if found is None else found.last_modified,
     }

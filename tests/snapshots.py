@@ -19,8 +19,10 @@ from exporter.health import (
 from exporter.model import (
     Enforcement,
     ExitKind,
+    Files,
     FirewallCheck,
     Jail,
+    JailLogFiles,
     JailSettings,
     Probe,
     ProcessUsage,
@@ -80,7 +82,9 @@ def server(**changes: Any) -> Server:
     usage = ProcessUsage(
         cpu_seconds=12.5, resident_bytes=30_000_000, virtual_bytes=300_000_000, open_fds=20, max_fds=99
     )
-    usual = Server(version="1.1.0", identity="pid:42:1", pid=42, start_time=1_600_000_000.25, usage=usage)
+    usual = Server(
+        version="1.1.0", identity="pid:42:1", pid=42, start_time=1_600_000_000.25, usage=usage, is_trusted=True
+    )
     return replace(usual, **changes)
 
 
@@ -93,7 +97,7 @@ def success(*jails: Jail, **changes: Any) -> Probe:
         server=server(),
         jail_count=len(jails),
         jails=jails,
-        database_bytes=4096,
+        database="/var/lib/fail2ban/fail2ban.sqlite3",
     )
     return replace(usual, **changes)
 
@@ -106,6 +110,18 @@ def failure(result: Result = Result.SOCKET_MISSING, reason: str = "no socket the
 def firewall_check(*jails: Enforcement, **changes: Any) -> FirewallCheck:
     """A comparison of the bans with the firewall."""
     usual = FirewallCheck(reason="the firewall was compared with the bans", stale_at=math.inf, jails=jails)
+    return replace(usual, **changes)
+
+
+def files(*jails: JailLogFiles, **changes: Any) -> Files:
+    """A look at the files that fail2ban names, of these jails and its database."""
+    usual = Files(stale_at=math.inf, jails=jails, database_bytes=4096, database_bans=70)
+    return replace(usual, **changes)
+
+
+def log_files(name: str = "sshd", **changes: Any) -> JailLogFiles:
+    """A jail's log files, all there."""
+    usual = JailLogFiles(jail=name, watched=2, missing=0, last_modified=TIMESTAMP - 5)
     return replace(usual, **changes)
 
 

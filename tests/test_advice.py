@@ -15,9 +15,11 @@ from tests.snapshots import (
     blamed_snapshot,
     canary,
     failure,
+    files,
     firewall_check,
     jail,
     jail_with,
+    log_files,
     snapshot,
     success,
 )
@@ -118,6 +120,20 @@ def test_each_state_has_a_headline_with_its_word(state: State) -> None:
             replace(snapshot(success(jail())), firewall=firewall_check(Enforcement("gone", 0, 1))),
             [],
             id="bans of a jail that is gone",
+        ),
+        pytest.param(replace(snapshot(success(jail())), files=files(log_files())), [], id="log files all there"),
+        pytest.param(
+            replace(snapshot(success(jail())), files=files(log_files(missing=None))), [], id="log files not to be seen"
+        ),
+        pytest.param(
+            replace(snapshot(success(jail())), files=files(log_files(missing=1), log_files("gone", missing=1))),
+            ["1 log file of 1 jail is missing: what would be written there goes unseen."],
+            id="a log file is missing",
+        ),
+        pytest.param(
+            replace(snapshot(success(jail("a"), jail("b"))), files=files(*(log_files(a, missing=2) for a in "ab"))),
+            ["4 log files of 2 jails are missing: what would be written there goes unseen."],
+            id="log files of several jails are missing",
         ),
         pytest.param(
             replace(snapshot(success(jail())), firewall=firewall_check(fault=FirewallFault.PERMISSION_DENIED)),

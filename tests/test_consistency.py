@@ -68,7 +68,7 @@ def of_number(number: int) -> Probe:
         jail(f"jail{place}", banned=number, failed=number, bans=number * place, failures=number)
         for place in range(1 + number % 9)
     ]
-    return success(*jails, server=server(version=str(number)), database_bytes=number)
+    return success(*jails, server=server(version=str(number), start_time=number))
 
 
 def check(text: str) -> int:
@@ -83,7 +83,7 @@ def check(text: str) -> int:
     if not online:
         assert not samples.keys() & {*_JAIL_SERIES, "fail2ban_jails", "fail2ban_server_info"}
         return 0
-    [(_, number)] = samples["fail2ban_database_size_bytes"]
+    [(_, number)] = samples["fail2ban_server_start_time_seconds"]
     # The fake counts its probes as the exporter does: counters, too, are those of this very probe.
     assert number == probes
     assert samples["fail2ban_server_info"] == [(f'version="{number:.0f}"', 1.0)]

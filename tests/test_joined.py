@@ -6,7 +6,7 @@ from typing import Any
 
 from exporter.joined import Findings, JoinedSnapshot
 from exporter.model import Enforcement
-from tests.snapshots import canary, firewall_check, jail, snapshot, success
+from tests.snapshots import canary, files, firewall_check, jail, snapshot, success
 
 
 def test_snapshot_canary_and_check_are_joined_into_one_value_that_changes_when_one_of_them_does() -> None:
@@ -26,6 +26,13 @@ def test_snapshot_canary_and_check_are_joined_into_one_value_that_changes_when_o
     parts["probed"] = snapshot(success())
     assert joined() is not second
     assert (check, known) == (joined().firewall, joined().canary)
+
+
+def test_a_look_at_the_files_is_joined_too() -> None:
+    found = files()
+    joined = JoinedSnapshot(snapshot, Findings(files=lambda: found))
+
+    assert joined().files is found
 
 
 def test_what_a_probe_on_demand_found_is_joined_too() -> None:

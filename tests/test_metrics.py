@@ -11,7 +11,7 @@ import pytest
 from exporter.families import Definition
 from exporter.health import ActivationReported, Canary, CanaryResult, ConfigurationRead, ProbeEnded, Source
 from exporter.metrics import DEFINITIONS
-from exporter.model import Enforcement, ExitKind, FirewallFault, Probe, Result, State
+from exporter.model import Enforcement, ExitKind, Files, FirewallFault, Probe, Result, State
 from exporter.snapshot import Snapshot
 from tests.snapshots import (
     FOREVER,
@@ -20,9 +20,11 @@ from tests.snapshots import (
     canary,
     exited,
     failure,
+    files,
     firewall_check,
     jail,
     jail_with,
+    log_files,
     server,
     snapshot,
     success,
@@ -43,6 +45,7 @@ CONTRACT = {
     "fail2ban_process_open_fds": ("gauge", ()),
     "fail2ban_process_max_fds": ("gauge", ()),
     "fail2ban_database_size_bytes": ("gauge", ()),
+    "fail2ban_database_bans": ("gauge", ()),
     "fail2ban_jails": ("gauge", ()),
     "fail2ban_jail_up": ("gauge", ("jail",)),
     "fail2ban_jail_banned_ips": ("gauge", ("jail",)),
@@ -55,6 +58,8 @@ CONTRACT = {
     "fail2ban_jail_info": ("info", ("jail", "backend")),
     "fail2ban_jail_actions": ("gauge", ("jail",)),
     "fail2ban_jail_log_files": ("gauge", ("jail",)),
+    "fail2ban_jail_log_files_missing": ("gauge", ("jail",)),
+    "fail2ban_jail_log_last_modified_timestamp_seconds": ("gauge", ("jail",)),
     "fail2ban_probes_total": ("counter", ("result",)),
     "fail2ban_probe_duration_seconds": ("histogram", ()),
     "fail2ban_probe_last_duration_seconds": ("gauge", ()),
@@ -103,13 +108,25 @@ OF_FIREWALL = (
 )
 """What a thread of its own finds, and only when it is told to."""
 
+OF_LOG_FILES = (
+    "fail2ban_jail_log_files",
+    "fail2ban_jail_log_files_missing",
+    "fail2ban_jail_log_last_modified_timestamp_seconds",
+)
+"""What can be looked at without fail2ban, once it has told where."""
+
 OF_FAIL2BAN = (
     "fail2ban_server_info",
     "fail2ban_server_start_time_seconds",
     *(name for name in CONTRACT if name.startswith("fail2ban_process_")),
     "fail2ban_database_size_bytes",
+    "fail2ban_database_bans",
     "fail2ban_jails",
-    *(name for name in CONTRACT if name.startswith("fail2ban_jail_") and name not in OF_BLAME + OF_FIREWALL),
+    *(
+        name
+        for name in CONTRACT
+        if name.startswith("fail2ban_jail_") and name not in OF_BLAME + OF_FIREWALL + OF_LOG_FILES
+    ),
 )
 """What is read from fail2ban's socket or process."""
 
@@ -123,6 +140,7 @@ FULL = replace(
     options=replace(RECOVERED.options, expected=()),
     canary=canary(),
     firewall=firewall_check(Enforcement("sshd", 3, 1)),
+    files=files(log_files("recidive"), log_files("sshd")),
 )
 
 Labels = tuple[tuple[str, str], ...]
@@ -214,6 +232,7 @@ WITHOUT_A_PROBE = {
     "fail2ban_jail_activation_timestamp_seconds",
     "fail2ban_activation_failures_total",
     "fail2ban_exporter_jail_config_errors",
+    *OF_LOG_FILES,
 }
 """What nobody has told of yet."""
 
@@ -363,7 +382,6 @@ def test_the_figures_of_a_jail_are_each_in_their_own_metric() -> None:
         "fail2ban_jail_max_retries": {"sshd": 5},
         "fail2ban_jail_info": {"sshd": 1},
         "fail2ban_jail_actions": {"sshd": 1},
-        "fail2ban_jail_log_files": {"sshd": 2},
     }
 
 
@@ -380,6 +398,7 @@ def test_the_figures_of_the_server_are_each_in_their_own_metric() -> None:
     }
     assert value("fail2ban_server_start_time_seconds", FULL) == 1_600_000_000.25
     assert value("fail2ban_database_size_bytes", FULL) == 4096
+    assert value("fail2ban_database_bans", FULL) == 70
     assert value("fail2ban_jails", FULL) == 2
 
 
@@ -399,9 +418,8 @@ UNKNOWN_SETTINGS = jail_with(ban_time=None, find_time=None, max_retries=None, ac
             [f"fail2ban_jail_{name}" for name in ("ban_time_seconds", "find_time_seconds", "max_retries", "actions")],
             id="no setting makes sense",
         ),
-        pytest.param(success(jail(log_files=None)), ["fail2ban_jail_log_files"], id="journal-backed"),
+        pytest.param(success(jail(log_files=None)), OF_LOG_FILES, id="journal-backed"),
         pytest.param(success(jail(backend=None)), ["fail2ban_jail_info"], id="a version that tells no backend"),
-        pytest.param(success(jail(), database_bytes=None), ["fail2ban_database_size_bytes"], id="no database"),
         pytest.param(
             success(jail(), server=server(usage=None, start_time=None, pid=None)),
             ["fail2ban_server_start_time_seconds", *(name for name in CONTRACT if "_process_" in name)],
@@ -574,3 +592,56 @@ def test_while_fail2ban_is_down_no_figure_of_the_firewall_is_shown() -> None:
     shown = then(FULL, ProbeEnded(failure(), at=10, timestamp=TIMESTAMP))
 
     assert {} == by_jail("fail2ban_jail_enforced_ips", shown)
+
+
+def test_log_files_are_told_by_jail_each_figure_in_its_own_metric() -> None:
+    shown = replace(FULL, files=files(log_files("recidive", missing=1, last_modified=12.5), log_files("sshd")))
+
+    assert {"recidive": 2, "sshd": 2} == by_jail("fail2ban_jail_log_files", shown)
+    assert {"recidive": 1, "sshd": 0} == by_jail("fail2ban_jail_log_files_missing", shown)
+    assert {"recidive": 12.5, "sshd": TIMESTAMP - 5} == by_jail(
+        "fail2ban_jail_log_last_modified_timestamp_seconds", shown
+    )
+
+
+@pytest.mark.parametrize(
+    ("found", "absent"),
+    [
+        pytest.param(None, [*OF_LOG_FILES[1:], "fail2ban_database_size_bytes", "fail2ban_database_bans"], id="nothing"),
+        pytest.param(
+            files(log_files(missing=None), database_bans=None),
+            ["fail2ban_jail_log_files_missing", "fail2ban_database_bans"],
+            id="a folder that may not be read, and a locked database",
+        ),
+        pytest.param(
+            files(log_files(last_modified=None), database_bytes=None),
+            ["fail2ban_jail_log_last_modified_timestamp_seconds", "fail2ban_database_size_bytes"],
+            id="all log files gone, and the database",
+        ),
+    ],
+)
+def test_what_is_not_known_of_files_is_no_sample_and_costs_no_other(found: Files | None, absent: Sequence[str]) -> None:
+    assert set(CONTRACT) - set(absent) == present(replace(FULL, files=found))
+
+
+@pytest.mark.parametrize("state", [state for state in NOT_ONLINE if state != "unknown"])
+def test_while_not_online_the_log_files_of_the_jails_that_ran_stay(state: str) -> None:
+    shown = NOT_ONLINE[state]
+
+    assert {"recidive": 2, "sshd": 2} == by_jail("fail2ban_jail_log_files", shown)
+    assert {"recidive": 0, "sshd": 0} == by_jail("fail2ban_jail_log_files_missing", shown)
+
+
+def test_a_jail_that_runs_no_more_is_in_no_figure_of_log_files() -> None:
+    shown = replace(FULL, files=files(log_files("gone", missing=1), log_files("sshd")))
+
+    assert {"sshd": 0} == by_jail("fail2ban_jail_log_files_missing", shown)
+
+
+def test_files_that_were_not_looked_at_for_long_are_not_shown_as_they_were() -> None:
+    shown = replace(FULL, files=replace(files(log_files("sshd")), stale_at=FULL.beat + 5))
+
+    assert {"sshd": 0} == by_jail("fail2ban_jail_log_files_missing", shown.as_of(FULL.beat + 4))
+    assert {} == by_jail("fail2ban_jail_log_files_missing", shown.as_of(FULL.beat + 5))
+    assert value("fail2ban_database_size_bytes", shown.as_of(FULL.beat + 5)) is None
+    assert value("fail2ban_up", shown.as_of(FULL.beat + 5)) == 1

@@ -21,8 +21,10 @@ from tests.snapshots import (
     canary,
     exited,
     failure,
+    files,
     jail,
     jail_with,
+    log_files,
     server,
     snapshot,
     success,
@@ -37,7 +39,7 @@ def document(shown: Snapshot) -> dict[str, Any]:
 
 
 def test_online_it_holds_the_whole_answer() -> None:
-    assert document(snapshot(success(jail()), expected=["nginx"])) == {
+    assert document(replace(snapshot(success(jail()), expected=["nginx"]), files=files(log_files()))) == {
         "state": "online",
         "since_timestamp_seconds": TIMESTAMP,
         "reason": "fail2ban answered",
@@ -66,6 +68,8 @@ def test_online_it_holds_the_whole_answer() -> None:
                 "actions": 1,
                 "backend": "polling",
                 "log_files": 2,
+                "log_files_missing": 0,
+                "log_last_modified_timestamp_seconds": TIMESTAMP - 5,
             },
             {"name": "nginx", "up": False},
         ],
@@ -83,6 +87,7 @@ def test_online_it_holds_the_whole_answer() -> None:
         "server_exits": {"clean": 0, "crash": 0, "unknown": 0},
         "server_restarts": 0,
         "database_size_bytes": 4096,
+        "database_bans": 70,
         "canary": None,
         "exporter": {"version": __version__},
     }
@@ -132,9 +137,18 @@ def test_a_journal_backed_jail_has_no_log_files_and_one_without_any_has_zero() -
     assert [each["log_files"] for each in found] == [None, 0]
 
 
+def test_what_was_not_found_out_of_log_files_and_database_is_null() -> None:
+    found = document(snapshot(success(jail())))
+
+    assert (found["database_size_bytes"], found["database_bans"]) == (None, None)
+    assert found["jails"][0]["log_files"] == 2
+    assert found["jails"][0]["log_files_missing"] is None
+    assert found["jails"][0]["log_last_modified_timestamp_seconds"] is None
+
+
 @pytest.mark.parametrize("result", [result for result in Result if result is not Result.SUCCESS])
 def test_not_online_it_says_why_and_shows_no_earlier_figure(result: Result) -> None:
-    found = document(snapshot(success(jail()), failure(result, "try this")))
+    found = document(replace(snapshot(success(jail()), failure(result, "try this")), files=files(log_files())))
 
     assert found["reason"] == "try this"
     assert found["probe"]["result"] == str(result)

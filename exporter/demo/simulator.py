@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from exporter.demo.files import DemoFiles
 from exporter.demo.wire import Address, WireServer, fault, good
 from exporter.demo.world import SimulatedJail, World, plan_end
 
@@ -24,23 +25,25 @@ HISTORY: Final = 3600.0
 class SimulatedFail2ban:
     """Answers commands as fail2ban 1.1.1 would that guards the simulated host. Any thread may ask."""
 
-    def __init__(self, world: World, clock: Callable[[], float], database: str | None = None) -> None:
+    def __init__(self, world: World, clock: Callable[[], float], files: DemoFiles | None = None) -> None:
         """Take over a world.
 
         Args:
             world: the simulated host.
             clock: seconds since the world's beginning.
-            database: the path that ``get dbfile`` answers.
+            files: the simulated host's files; None for one whose log files are not there and that has no database.
         """
         self._world = world
         self._clock = clock
-        self._database = database
+        self._files = files
         self._lock = threading.Lock()
 
     def answer(self, command: list[str]) -> bytes:
         """Return the reply to a command."""
         with self._lock:
             self._world.advance(self._clock())
+            if self._files is not None:
+                self._files.keep_up(self._world.jails)
             return self._answer(command)
 
     def _answer(self, command: list[str]) -> bytes:  # noqa: PLR0911  # one return a command
@@ -55,26 +58,30 @@ class SimulatedFail2ban:
             case ["stats" | "statistic" | "statistics"]:
                 return good({name: _stats(jails[name]) for name in sorted(jails)})
             case ["get", "dbfile"]:
-                return good(self._database)
+                return good(None if self._files is None else str(self._files.database))
             case ["status" | "get", name, *_] if name not in jails:
                 return fault("fail2ban.exceptions", "UnknownJailException", name)
             case ["status", name, *flavor]:
-                return good(_status(jails[name], short=flavor == ["short"]))
+                return good(_status(jails[name], self._log_files(name), short=flavor == ["short"]))
             case ["get", name, what]:
-                return _property(jails[name], what)
+                return _property(jails[name], self._log_files(name), what)
             case _:
                 return fault("builtins", "Exception", "Invalid command")
+
+    def _log_files(self, jail: str) -> list[str]:
+        paths = self._world.jails[jail].plan.log_files
+        return [path if self._files is None else str(self._files.log_file(path)) for path in paths]
 
 
 def _stats(jail: SimulatedJail) -> list[object]:
     return [jail.plan.backend, (len(jail.failing), jail.failures), (len(jail.banned), jail.bans)]
 
 
-def _status(jail: SimulatedJail, *, short: bool) -> list[object]:
+def _status(jail: SimulatedJail, log_files: list[str], *, short: bool) -> list[object]:
     watched = (
         ("Journal matches", "_SYSTEMD_UNIT=sshd.service")
         if jail.plan.backend == "systemd"
-        else ("File list", list(jail.plan.log_files))
+        else ("File list", log_files)
     )
     found = [("Currently failed", len(jail.failing)), ("Total failed", jail.failures), watched]
     acted: list[tuple[str, object]] = [("Currently banned", len(jail.banned)), ("Total banned", jail.bans)]
@@ -83,7 +90,7 @@ def _status(jail: SimulatedJail, *, short: bool) -> list[object]:
     return [("Filter", found), ("Actions", acted)]
 
 
-def _property(jail: SimulatedJail, name: str) -> bytes:
+def _property(jail: SimulatedJail, log_files: list[str], name: str) -> bytes:
     plan = jail.plan
     match name:
         case "bantime":
@@ -93,7 +100,7 @@ def _property(jail: SimulatedJail, name: str) -> bytes:
         case "maxretry":
             return good(plan.max_retries)
         case "logpath":
-            return good(list(plan.log_files))
+            return good(log_files)
         case "actions":
             return good(["nftables-multiport"])
         case _:
@@ -110,13 +117,13 @@ def run(path: Path, seed: int, life: int) -> None:
     world = World(seed)
     world.advance(HISTORY)
     world.restart()
-    database = path.with_name("fail2ban.sqlite3")
-    database.touch()
+    files = DemoFiles(path.parent)
+    files.keep_up(world.jails)
     path.unlink(missing_ok=True)  # a crash leaves it behind
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit())
     end = plan_end(seed, life)
-    server = WireServer(path, SimulatedFail2ban(world, lambda: time.monotonic() - beginning, str(database)).answer)
+    server = WireServer(path, SimulatedFail2ban(world, lambda: time.monotonic() - beginning, files).answer)
     try:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         let_go, _, _ = select.select([sys.stdin], [], [], end.after)
@@ -125,7 +132,7 @@ def run(path: Path, seed: int, life: int) -> None:
     finally:
         server.remove()
     if let_go:
-        database.unlink(missing_ok=True)
+        files.remove()
         with suppress(OSError):  # somebody else's file is in it
             path.parent.rmdir()
 

@@ -58,7 +58,7 @@ class Client:
             server=found.server,
             jail_count=found.jail_count,
             jails=found.jails,
-            database_bytes=found.database_bytes,
+            database=found.database,
         )
 
     def _ask(self, deadline: Deadline) -> Answer:

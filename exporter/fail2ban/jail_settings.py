@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from exporter.fail2ban import commands
@@ -71,17 +69,6 @@ def read(
         log_files=log_files,
         database=database if type(database) is str and len(database) <= _MAX_PATH else None,
     )
-
-
-def database_bytes(path: str | None) -> int | None:
-    """Return the size of the database file in bytes; None without one, or where it can't be seen from here."""
-    if path is None:
-        return None
-    try:
-        status = Path(path).stat()
-    except (OSError, ValueError):
-        return None
-    return status.st_size if stat.S_ISREG(status.st_mode) else None
 
 
 def _properties(dialect: Dialect, jail: JailCounts) -> tuple[str, ...]:

@@ -25,7 +25,7 @@ class Answer:
     server: Server
     jail_count: int
     jails: tuple[Jail, ...]
-    database_bytes: int | None
+    database: str | None
 
 
 class Session:
@@ -89,11 +89,11 @@ class Session:
                 pid=self.process.pid,
                 start_time=self.process.start_time,
                 usage=self._usage,
+                is_trusted=self.process.is_trusted,
             ),
             jail_count=roster.count,
             jails=self._jails_of(roster.jails, settings),
-            # A path that is named by who knows whom may lead to a file system that hangs.
-            database_bytes=jail_settings.database_bytes(settings.database) if self.process.is_trusted else None,
+            database=settings.database,
         )
 
     def _look_at_process(self) -> None:

@@ -6,6 +6,7 @@ The exposition and the generated reference both come from this table. A value th
 from typing import Final
 
 from exporter.metrics.canary import CANARY
+from exporter.metrics.files import FILES
 from exporter.metrics.firewall import FIREWALL
 from exporter.metrics.jails import JAILS
 from exporter.metrics.probes import PROBES
@@ -14,5 +15,5 @@ from exporter.metrics.server import SERVER
 
 __all__ = ["DEFINITIONS"]
 
-DEFINITIONS: Final = (*SERVER, *JAILS, *PROBES, *RECOVERY, *CANARY, *FIREWALL)
+DEFINITIONS: Final = (*SERVER, *JAILS, *FILES, *PROBES, *RECOVERY, *CANARY, *FIREWALL)
 """The metrics of fail2ban and of its probes, in the order in which they are served."""

@@ -103,13 +103,6 @@ JAILS: Final = (
         JAIL,
     ),
     Definition(
-        "fail2ban_jail_log_files",
-        Kind.GAUGE,
-        "Log files that the jail watches; absent for a jail that reads the journal.",
-        by_jail(lambda jail: None if jail.log_files is None else len(jail.log_files)),
-        JAIL,
-    ),
-    Definition(
         "fail2ban_exporter_jail_config_errors",
         Kind.GAUGE,
         "Files of fail2ban's jail configuration that could not be read or parsed.",

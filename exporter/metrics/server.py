@@ -103,11 +103,5 @@ SERVER: Final = (
         "How many file descriptors the fail2ban process may have open.",
         _of_server_process(lambda usage: usage.max_fds),
     ),
-    Definition(
-        "fail2ban_database_size_bytes",
-        Kind.GAUGE,
-        "Size of the file of fail2ban's database, in bytes, where it can be seen from here.",
-        one(lambda snapshot: None if snapshot.probe is None else snapshot.probe.database_bytes),
-    ),
 )
 """In the order in which they are served."""

@@ -69,7 +69,11 @@ class JailTable:
         running = () if snapshot.probe is None else snapshot.probe.jails
         # Where none runs, there is nothing to show but names.
         self._columns = COLUMNS if running else {key: COLUMNS[key] for key in ("name", "state")}
-        rows = [*(_missing_row(name, len(self._columns)) for name in snapshot.missing_jails()), *map(_row, running)]
+        without_log = {found.jail for found in snapshot.log_files() if found.missing}
+        rows = [
+            *(_missing_row(name, len(self._columns)) for name in snapshot.missing_jails()),
+            *(_row(jail, jail.name in without_log) for jail in running),
+        ]
         self._rows = sorted(rows, key=lambda row: (row.name.casefold(), row.name))
 
     def __len__(self) -> int:
@@ -126,16 +130,17 @@ def _head_cell(key: str, column: _Column, order: Order, link: Callable[[Order], 
     return f'<th scope="col"{way}><a href="{escape(link(order.by(key)))}">{column.title}{arrow}</a></th>'
 
 
-def _row(jail: Jail) -> _Row:
+def _row(jail: Jail, is_without_log: bool) -> _Row:  # noqa: FBT001  # said by its name
     settings = jail.settings
     ban_time = None if settings is None else settings.ban_time
     counts = (jail.banned, jail.bans, jail.failed, jail.failures)
-    idle = settings is not None and settings.actions == 0
-    state = f'<td class="unsure">{TRIANGLE}running, no action</td>' if idle else f'<td class="good">{TICK}running</td>'
+    faults = [", no action"] if settings is not None and settings.actions == 0 else []
+    faults += [", log file missing"] if is_without_log else []
+    state = f'<td class="{"unsure" if faults else "good"}">{TRIANGLE if faults else TICK}running{"".join(faults)}</td>'
     cells = "".join(f"<td>{count(each)}</td>" for each in counts)
     return _Row(
         jail.name,
-        (1 if idle else 2, *counts, ban_time),
+        (1 if faults else 2, *counts, ban_time),
         f'<tr><th scope="row">{name_html(jail.name)}</th>{state}{cells}<td>{_ban_time(ban_time)}</td></tr>',
     )
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from exporter.demo.files import DemoFiles
 from exporter.demo.simulator import VERSION, SimulatedFail2ban
 from exporter.demo.wire import WireServer
 from exporter.demo.world import PLANS, World
@@ -64,10 +65,10 @@ def shape(value: Value) -> object:
             return type(value)
 
 
-def simulated(database: str | None = "/var/lib/fail2ban/fail2ban.sqlite3") -> SimulatedFail2ban:
+def simulated(files: DemoFiles | None = None) -> SimulatedFail2ban:
     world = World(1)
     world.advance(3600)
-    return SimulatedFail2ban(world, lambda: 3600.0, database)
+    return SimulatedFail2ban(world, lambda: 3600.0, files)
 
 
 @contextmanager
@@ -90,11 +91,12 @@ def probe(path: Path) -> Probe:
 
 
 @pytest.mark.parametrize("name", ASKED_BY_THE_CLIENT)
-def test_it_answers_in_the_shape_of_the_real_one(name: str) -> None:
+def test_it_answers_in_the_shape_of_the_real_one(name: str, tmp_path: Path) -> None:
     # A file-backed jail stands for the one that was asked when the replies were captured.
     command = [word.replace("sshd", "postfix") for word in COMMANDS[name]]
 
-    real, ours = loaded((REPLIES / VERSION / f"{name}.pickle").read_bytes()), loaded(simulated().answer(command))
+    ours = loaded(simulated(DemoFiles(tmp_path)).answer(command))
+    real = loaded((REPLIES / VERSION / f"{name}.pickle").read_bytes())
 
     assert shape(real) == shape(ours)
 
@@ -117,7 +119,7 @@ def test_a_jail_that_reads_the_journal_names_no_log_files() -> None:
 def test_without_a_database_it_says_none_as_the_real_one_does() -> None:
     real = (REPLIES / VERSION / "dbfile-none.pickle").read_bytes()
 
-    assert loaded(real) == loaded(simulated(database=None).answer(["get", "dbfile"]))
+    assert loaded(real) == loaded(simulated().answer(["get", "dbfile"]))
 
 
 def test_a_banned_address_is_pickled_as_the_real_one_pickles_it() -> None:
@@ -130,9 +132,8 @@ def test_a_banned_address_is_pickled_as_the_real_one_pickles_it() -> None:
 
 
 def test_the_real_client_reads_the_whole_life_of_the_host(tmp_path: Path) -> None:
-    database = tmp_path / "fail2ban.sqlite3"
-    database.write_bytes(b"x" * 100)
-    with served(tmp_path / "s", simulated(str(database))):
+    files = DemoFiles(tmp_path)
+    with served(tmp_path / "s", simulated(files)):
         found = probe(tmp_path / "s")
 
     world = World(1)
@@ -140,14 +141,16 @@ def test_the_real_client_reads_the_whole_life_of_the_host(tmp_path: Path) -> Non
     assert found.result is Result.SUCCESS
     assert found.server is not None
     assert found.server.version == VERSION
-    assert found.database_bytes == 100
+    assert found.database == str(files.database)
     assert [jail.name for jail in found.jails] == sorted(plan.name for plan in PLANS)
     for jail in found.jails:
         original = world.jails[jail.name]
         assert (jail.failed, jail.failures) == (len(original.failing), original.failures)
         assert (jail.banned, jail.bans) == (len(original.banned), original.bans)
         assert jail.backend == original.plan.backend
-        assert jail.log_files == (None if jail.backend == "systemd" else original.plan.log_files)
+        assert jail.log_files == (
+            None if jail.backend == "systemd" else tuple(str(files.log_file(path)) for path in original.plan.log_files)
+        )
         assert jail.settings is not None
         assert jail.settings.ban_time == (float("inf") if original.plan.ban_time < 0 else original.plan.ban_time)
         assert (jail.settings.find_time, jail.settings.max_retries) == (

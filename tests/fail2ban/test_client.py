@@ -47,22 +47,21 @@ def probed(honest: Honest, clients: Callable[..., Client]) -> tuple[Probe, list[
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_the_figures_are_the_servers_own(version: str, clients: Callable[..., Client], folder: Path) -> None:
-    database = folder / "fail2ban.sqlite3"
-    database.write_bytes(b"x" * 4096)
+def test_the_figures_are_the_servers_own(version: str, clients: Callable[..., Client]) -> None:
     jails = {
         "sshd": FakeJail(1, 2, 3, 4, addresses=("192.0.2.1", "2001:db8::1")),
         "ever": FakeJail(0, 0, 0, 0, bantime=-1, actions=(), log_files=("/a", "/b")),
         "journal": FakeJail(backend="systemd"),
     }
 
-    probe, _ = probed(Honest(jails, version, str(database)), clients)
+    probe, _ = probed(Honest(jails, version, "/var/lib/fail2ban.sqlite3"), clients)
 
     has_stats = version.startswith("1.1")
     settings = JailSettings(ban_time=600, find_time=300, max_retries=4, actions=1)
     assert probe.jail_count == 3
-    assert probe.database_bytes == 4096
+    assert probe.database == "/var/lib/fail2ban.sqlite3"
     assert probe.server is not None
+    assert probe.server.is_trusted
     assert probe.server.version == version
     assert probe.jails == (
         Jail(

@@ -1,7 +1,6 @@
 """Settings are asked for seldom, and what they say is never taken for more than it is."""
 
 import math
-from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -11,7 +10,7 @@ from exporter.fail2ban.connection import Connection
 from exporter.fail2ban.deadline import Deadline
 from exporter.fail2ban.dialects import SHORT, STATS, Dialect, JailCounts
 from exporter.fail2ban.failures import ProtocolError
-from exporter.fail2ban.jail_settings import MAX_AGE, SettingsRead, database_bytes
+from exporter.fail2ban.jail_settings import MAX_AGE, SettingsRead
 from exporter.fail2ban.pickles import RemoteError
 from exporter.model import JailSettings
 from tests.fakes import FakeConnection
@@ -124,20 +123,6 @@ def test_settings_stand_for_a_minute_and_for_the_same_jails() -> None:
     assert not found.is_current([SSHD], 100.0)
     assert not found.is_current([SSHD, WEB, JOURNAL], 100.0)
     assert not found.is_current([SSHD, JOURNAL], 100.0)
-
-
-def test_a_database_has_the_size_of_its_file(tmp_path: Path) -> None:
-    database = tmp_path / "fail2ban.sqlite3"
-    database.write_bytes(b"x" * 1234)
-
-    assert database_bytes(str(database)) == 1234
-
-
-@pytest.mark.parametrize(
-    "path", [None, "/nowhere/x", ":memory:", "", ".", "/", "/dev/null", "/a\0b", "/\ud800", "/" + "x" * 300], ids=repr
-)
-def test_what_is_no_database_file_has_no_size(path: str | None) -> None:
-    assert database_bytes(path) is None
 
 
 @pytest.mark.parametrize("name", ["dbfile", "dbpurgeage", "loglevel", "thread"])

@@ -69,6 +69,30 @@ the socket's folder removed:
 log and socket folder replaced:
     faults/test_fail2ban.py
     test_folders_of_logs_and_socket_that_are_replaced_are_followed
+a log file deleted or rotated:
+    integration/test_files.py
+    test_a_log_file_that_is_taken_away_is_missing_until_another_one_is_there
+a log file deleted while fail2ban is stopped:
+    integration/test_files.py
+    test_while_fail2ban_is_stopped_its_log_files_are_still_looked_at
+a log file replaced by a FIFO, a folder, a link to nothing:
+    files/test_log_files.py
+    test_there_is_what_lines_can_be_read_from
+the folder of the logs gone:
+    integration/test_files.py
+    test_a_folder_that_is_gone_takes_the_log_files_of_all_jails_with_it
+the folder of the logs may not be entered:
+    files/test_log_files.py
+    test_a_file_in_a_folder_that_may_not_be_entered_is_not_missing
+the file system of the logs hangs:
+    integration/test_files.py
+    test_a_file_system_that_hangs_holds_up_neither_probes_nor_scrapes_nor_the_end
+the database written all the time:
+    integration/test_files.py
+    test_while_fail2ban_bans_its_database_is_counted_all_the_time_and_no_write_of_it_fails
+the database damaged:
+    files/test_sqlite_file.py
+    test_any_damage_is_a_number_or_an_error_in_time
 the socket's folder mounted late:
     faults/test_fail2ban.py
     test_a_folder_that_is_mounted_late_is_found

@@ -13,9 +13,8 @@ from prometheus_client.parser import text_string_to_metric_families as prometheu
 
 STATES = {"unknown", "online", "unresponsive", "offline", "inaccessible"}
 OF_A_LIVE_SERVER = re.compile(
-    r"fail2ban_(server_info|server_start_time_seconds|process_\w+|database_size_bytes|jails|jail_info"
-    r"|jail_(banned_ips|bans_total|failed_ips|failures_total|ban_time_seconds|find_time_seconds|max_retries|actions"
-    r"|log_files))"
+    r"fail2ban_(server_info|server_start_time_seconds|process_\w+|database_(size_bytes|bans)|jails|jail_info"
+    r"|jail_(banned_ips|bans_total|failed_ips|failures_total|ban_time_seconds|find_time_seconds|max_retries|actions))"
 )
 """What is read from the server, and so is known only while it is online."""
 OF_EACH_JAIL = ("jail_banned_ips", "jail_bans_total", "jail_failed_ips", "jail_failures_total")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
 from exporter.snapshot import Snapshot
 from exporter.web.table import COLUMNS, Order
 from tests.asgi import call
-from tests.snapshots import FOREVER, failure, jail, jail_with, snapshot, success
+from tests.snapshots import FOREVER, failure, files, jail, jail_with, log_files, snapshot, success
 from tests.web.markup import Markup
 from tests.web.sites import site
 
@@ -38,6 +39,20 @@ def test_missing_jails_come_first_and_then_what_each_one_does() -> None:
         ["odd", "running", "4", "50", "2", "30", ""],
         ["recidive", "running", "4", "50", "2", "30", "permanent"],
         ["sshd", "running", "4", "12,345", "2", "30", "10m"],
+    ]
+
+
+def test_a_jail_whose_log_file_is_missing_says_so_and_comes_before_those_that_are_well() -> None:
+    shown = replace(
+        snapshot(success(jail("a"), jail("b"), jail_with("c", actions=0), jail("d"))),
+        files=files(log_files("a"), log_files("b", missing=1), log_files("c", missing=1), log_files("d", missing=None)),
+    )
+
+    assert [row[:2] for row in table(shown).rows[1:]] == [
+        ["b", "running, log file missing"],
+        ["c", "running, no action, log file missing"],
+        ["a", "running"],
+        ["d", "running"],
     ]
 
 
