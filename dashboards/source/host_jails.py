@@ -44,6 +44,7 @@ def _grown(metric: str) -> str:
 
 def _table() -> PanelBuilder:
     backend = f"max by ({JAIL}, backend) ({of('fail2ban_jail_info', CHOSEN_JAIL)})"
+    written = f"1000 * ({_jail('fail2ban_jail_log_last_modified_timestamp_seconds')})"
     activated = f"1000 * ({_jail('fail2ban_jail_activation_timestamp_seconds')})"
     columns = [
         Column("Runs", _LISTED, mappings=_UP),
@@ -56,12 +57,15 @@ def _table() -> PanelBuilder:
         Column("Retries", _jail("fail2ban_jail_max_retries")),
         Column("Actions", _jail("fail2ban_jail_actions"), colors=((0, "red"), (1, "text"))),
         Column("Log files", _jail("fail2ban_jail_log_files")),
+        Column("Log files missing", _jail("fail2ban_jail_log_files_missing"), colors=((0, "text"), (1, "red"))),
+        Column("Log written", written, units.DatetimeISO),
         Column("Activated", activated, units.DatetimeISO),
         Column("", only(backend, _LISTED, JAIL)),
     ]
     meaning = (
         "Every jail: whether it runs (missing: enabled or expected, and not running), what it does and how it is set. "
-        "With no action a jail bans nobody; a jail that reads the journal has no log files. "
+        "With no action a jail bans nobody; a jail that reads the journal has no log files, and of one whose log files "
+        "can't be looked at it is not known whether they are missing, or when they were written. "
         "Click on a jail to see it alone."
     )
     links = {"jail": link("Show only this jail", frame.HOST.uid, "job", "instance", "jail")}
@@ -123,5 +127,14 @@ def _counts() -> list[PanelBuilder]:
         graph(
             Caption("Actions by jail", "Actions that a jail has, of those with fewest: 0 bans nobody.", units.Short),
             Query(f"bottomk({_LINES}, min by (jail) ({of('fail2ban_jail_actions', CHOSEN_JAIL)}))", "{{jail}}"),
+        ),
+        graph(
+            Caption(
+                "Missing log files by jail",
+                f"Log files that are not there, of the {_LINES} jails with most: nobody is banned for what would be "
+                "written to them. Also while fail2ban is down.",
+                units.Short,
+            ),
+            Query(top(_LINES, total(of("fail2ban_jail_log_files_missing", CHOSEN_JAIL), "jail")), "{{jail}}"),
         ),
     ]

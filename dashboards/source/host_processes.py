@@ -118,6 +118,14 @@ def server() -> list[PanelBuilder]:
             _lines(each(of("fail2ban_database_size_bytes"))),
             span=6,
         ),
+        graph(
+            Caption(
+                "fail2ban: bans in its database",
+                "Bans that fail2ban remembers, those that have ended included until it purges them (dbpurgeage).",
+                units.Short,
+            ),
+            _lines(each(of("fail2ban_database_bans"))),
+        ),
     ]
 
 

@@ -19,7 +19,7 @@ EMPTY_WHEN_WELL: Final = frozenset(
         ("host", "Jails that brought fail2ban down", "B"),
         ("host", "Jails that brought fail2ban down", "C"),
         ("host", "Activation failures", "A"),
-        ("host", "Jails", "K"),
+        ("host", "Jails", "M"),
         ("host", "Canary: time to the ban", "A"),
         ("host", "Canary: time to the ban", "B"),
         ("host", "Canary: attacks by result", "A"),

@@ -20,9 +20,11 @@ from tests.snapshots import (
     blamed_snapshot,
     canary,
     failure,
+    files,
     firewall_check,
     jail,
     jail_with,
+    log_files,
     snapshot,
     success,
     then,
@@ -32,6 +34,7 @@ WELL = replace(
     snapshot(success(jail(), jail("web"), FOREVER)),
     config_faults=0,
     firewall=firewall_check(Enforcement("sshd", 4, 0), Enforcement("web", 3, 1)),
+    files=files(log_files("sshd"), log_files("web")),
 )
 WATCHED = replace(WELL, canary=canary())
 BLAMED = blamed_snapshot("web", expected=["sshd", "web"])

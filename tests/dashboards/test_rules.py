@@ -38,6 +38,7 @@ ALERT_NAMES: Final = {
     "Fail2banJailDown",
     "Fail2banJailSilent",
     "Fail2banJailWithoutActions",
+    "Fail2banLogFileMissing",
     "Fail2banNoJails",
     "Fail2banPendingRecovery",
     "Fail2banProbeSlow",

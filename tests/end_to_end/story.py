@@ -185,6 +185,18 @@ def _jail_down(stage: Stage) -> None:
     stage.old.mend()
 
 
+def _log_file_missing(stage: Stage) -> None:
+    """A log file is gone, and fail2ban runs on as if nothing had happened."""
+    start = time.time()
+    for host in stage.hosts:
+        host.server.log_path(GOOD[1].name).unlink()
+        host.exporter.wait_for("fail2ban_jail_log_files_missing", 1, jail=GOOD[1].name)
+    stage.wait_told("firing", "Fail2banLogFileMissing", start, stage.hosts, jail=GOOD[1].name)
+    for host in stage.hosts:
+        host.server.log_path(GOOD[1].name).touch()
+    stage.wait_told("resolved", "Fail2banLogFileMissing", start, stage.hosts, jail=GOOD[1].name)
+
+
 def _all_else(stage: Stage) -> None:
     """Whatever else can be wrong, for as long as it takes to see it."""
     with without_permission(stage.folder / "no-permission") as locked:
@@ -242,6 +254,7 @@ CHAPTERS: Final[dict[str, Callable[[Stage], None]]] = {
     "starts refused": _starts_refused,
     "pending recovery": _pending_recovery,
     "jail down": _jail_down,
+    "log file missing": _log_file_missing,
     "all else": _all_else,
     "crash loop is over": _crash_loop_is_over,
 }

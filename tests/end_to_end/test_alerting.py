@@ -111,6 +111,21 @@ def test_a_jail_that_is_enabled_or_expected_and_does_not_run_is_named_until_it_d
         assert host.instance in firing.annotations["summary"]
 
 
+def test_a_log_file_that_is_missing_is_told_by_its_jail_until_it_is_there_again(
+    story: Story, observer: Observer
+) -> None:
+    for host in hosts(story):
+        jail = GOOD[1].name
+        firing, resolved = the_whole_of_it(
+            story, "log file missing", observer, "Fail2banLogFileMissing", host, jail=jail
+        )
+
+        assert labels("Fail2banLogFileMissing", host, "warning", jail=jail) == firing.labels == resolved.labels
+        assert firing.receiver == "working-hours"
+        assert jail in firing.annotations["summary"]
+        assert host.instance in firing.annotations["summary"]
+
+
 def test_nobody_is_told_anything_while_all_is_well(story: Story, observer: Observer) -> None:
     assert [one for one in observer.webhook.received() if one.received < story.well] == []
 
