@@ -131,6 +131,34 @@ def test_a_mended_fail2ban_is_online_with_its_jails_its_settings_and_its_process
     say("mended: online, with jails, settings and process")
 
 
+def test_it_sees_fail2bans_files_as_fail2ban_does_though_it_may_look_into_its_process_as_little_as_anybody(
+    machine: Machine,
+) -> None:
+    missing = "fail2ban_jail_log_files_missing"
+    machine.wait_for("fail2ban_database_bans", 0)
+    machine.wait_for(missing, 0, jail="sshd")
+
+    machine.run("rm /var/log/auth.log")
+    machine.wait_for(missing, 1, jail="sshd")
+    machine.run("touch /var/log/auth.log")
+    machine.wait_for(missing, 0, jail="sshd")
+    say("log file taken away: missing 1, and 0 when it is back; bans in the database counted")
+
+
+def test_a_jail_that_reads_the_journal_has_no_log_files(machine: Machine) -> None:
+    local = "/etc/fail2ban/jail.d/journal.local"
+    machine.run(f"printf '[sshd]\nbackend = systemd\n' > {local}; fail2ban-client reload")
+    # What a jail is set to is asked for once a minute.
+    machine.wait_for("fail2ban_jail_log_files", None, 150, jail="sshd")
+    assert machine.value("fail2ban_jail_up", jail="sshd") == 1
+    assert machine.value("fail2ban_jail_log_files_missing", jail="sshd") is None
+    assert machine.value("fail2ban_jail_log_last_modified_timestamp_seconds", jail="sshd") is None
+
+    machine.run(f"rm {local}; fail2ban-client reload")
+    machine.wait_for("fail2ban_jail_log_files", 1, 150, jail="sshd")
+    say("a jail that reads the journal: no log files")
+
+
 def test_a_restart_of_fail2ban_is_an_end_and_a_start_and_no_outage(machine: Machine) -> None:
     machine.run("systemctl restart fail2ban")
 
