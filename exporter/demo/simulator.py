@@ -57,6 +57,8 @@ class SimulatedFail2ban:
                 return good([("Number of jail", len(jails)), ("Jail list", ", ".join(sorted(jails)))])
             case ["stats" | "statistic" | "statistics"]:
                 return good({name: _stats(jails[name]) for name in sorted(jails)})
+            case ["banned"]:
+                return good([{name: [Address(address) for address in jails[name].banned]} for name in sorted(jails)])
             case ["get", "dbfile"]:
                 return good(None if self._files is None else str(self._files.database))
             case ["status" | "get", name, *_] if name not in jails:

@@ -9,11 +9,11 @@ from typing import Self
 from exporter.fail2ban import commands, jail_actions
 from exporter.fail2ban.connection import MAX_BULK_BYTES, Connection
 from exporter.fail2ban.deadline import Deadline
-from exporter.fail2ban.dialects import for_version
+from exporter.fail2ban.dialects import check_names, for_version, tells_all_bans
 from exporter.fail2ban.failures import ServerError
 from exporter.fail2ban.jail_actions import JailAction
 from exporter.fail2ban.process import ServerProcess
-from exporter.fail2ban.replies import answer, not_fail2ban, word
+from exporter.fail2ban.replies import answer, not_fail2ban, printable, word
 from exporter.fail2ban.traces import SocketTraces
 
 
@@ -71,4 +71,29 @@ class Bulk:
             if type(banned) is not list:
                 raise not_fail2ban("something else in the place of a list")
             found[jail] = frozenset(one for one in banned if type(one) is str)
+        return found
+
+    def banned(self) -> dict[str, list[str]]:
+        """Return what each jail bans now, as `bans` does, of all jails by one request; by their printable names.
+
+        A reply is ``[{'sshd': ['192.0.2.1', '2001:db8::1']}, {'nginx': []}]``.
+
+        Raises:
+            ProbeError: also for a version before 0.11.2, which has no such command.
+        """
+        version = word(answer(self._connection.ask(commands.VERSION, self._deadline)))
+        if not tells_all_bans(version):
+            raise ServerError(f"fail2ban {printable(version)} does not tell all its bans at once; 0.11.2 and later do")
+        jails = answer(self._connection.ask(commands.BANNED, self._deadline))
+        if type(jails) is not list:
+            raise not_fail2ban("something else in the place of a list")
+        found: dict[str, list[str]] = {}
+        for jail in jails:
+            if type(jail) is not dict or len(jail) != 1:
+                raise not_fail2ban("bans of no jail")
+            ((name, banned),) = jail.items()
+            if type(banned) is not list:
+                raise not_fail2ban("something else in the place of a list")
+            found[printable(name)] = [one for one in banned if type(one) is str]
+        check_names(list(found))
         return found

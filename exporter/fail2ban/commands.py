@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-_BARE: Final = frozenset({("ping",), ("version",), ("status",), ("stats",), ("get", "dbfile")})
+_BARE: Final = frozenset({("ping",), ("version",), ("status",), ("stats",), ("banned",), ("get", "dbfile")})
 _JAIL_PROPERTIES: Final = frozenset({"bantime", "findtime", "maxretry", "logpath", "actions", "banip"})
 _OF_FAMILY: Final = "?family=inet6"
 _ACTION_TAGS: Final = (
@@ -41,6 +41,8 @@ VERSION: Final = ["version"]
 STATUS: Final = ["status"]
 STATS: Final = ["stats"]
 DATABASE_FILE: Final = ["get", "dbfile"]
+BANNED: Final = ["banned"]
+"""Ask for every address that any jail bans now, by jail; known to fail2ban 0.11.2 and later."""
 
 
 def status_of(jail: str) -> list[str]:

@@ -63,11 +63,7 @@ def for_version(version: str) -> Dialect:
 
     A development version (``1.1.0.dev1``) counts as older than the release it leads to.
     """
-    match = _VERSION.fullmatch(version)
-    if match is None:
-        return PLAIN
-    major, minor, patch, suffix = match.groups()
-    release = (int(major), int(minor), int(patch or 0) - (1 if suffix else 0))
+    release = _release(version)
     if release >= (1, 1, 0):
         return STATS
     if release >= (0, 11, 0):
@@ -75,12 +71,25 @@ def for_version(version: str) -> Dialect:
     return PLAIN
 
 
+def tells_all_bans(version: str) -> bool:
+    """Tell whether this version certainly knows ``banned``."""
+    return _release(version) >= (0, 11, 2)
+
+
+def _release(version: str) -> tuple[int, int, int]:
+    match = _VERSION.fullmatch(version)
+    if match is None:
+        return 0, 0, 0
+    major, minor, patch, suffix = match.groups()
+    return int(major), int(minor), int(patch or 0) - (1 if suffix else 0)
+
+
 def _ask_stats(connection: Connection, deadline: Deadline) -> Roster:
     """One request: ``{'sshd': ['polling', (1, 5), (1, 1)]}``, failed and failures, banned and bans."""
     jails = answer(connection.ask(commands.STATS, deadline))
     if type(jails) is not dict:
         raise not_fail2ban("an answer to 'stats' that is no table of jails")
-    _check_names(list(jails))
+    check_names(list(jails))
     return Roster(len(jails), tuple([_from_stats(name, jails[name]) for name in sorted(jails)]))
 
 
@@ -150,7 +159,7 @@ def _names(status: Value) -> tuple[int, list[str]]:
     names = listed.split(", ", total) if total else []
     if len(names) != total or len(set(names)) != total:
         return total, []
-    _check_names(names)
+    check_names(names)
     return total, names
 
 
@@ -172,7 +181,8 @@ def _from_status(name: str, status: Value, log_files: LogFiles) -> JailCounts:
     )
 
 
-def _check_names(names: list[str]) -> None:
+def check_names(names: list[str]) -> None:
+    """Refuse more names, or longer ones, than any server has."""
     lengths = [len(name) for name in names]
     if len(names) > MAX_JAILS or max(lengths, default=0) > MAX_NAME_LENGTH or sum(lengths) > MAX_NAMES_LENGTH:
         raise not_fail2ban(_TOO_MANY_NAMES)

@@ -106,6 +106,16 @@ def test_where_the_answer_is_the_same_so_is_every_value(name: str) -> None:
     assert loaded((REPLIES / VERSION / f"{name}.pickle").read_bytes()) == loaded(simulated().answer(COMMANDS[name]))
 
 
+def test_all_bans_are_told_jail_by_jail_as_the_real_one_does() -> None:
+    real = loaded((REPLIES / VERSION / "banned.pickle").read_bytes())
+    ours = loaded(simulated().answer(COMMANDS["banned"]))
+
+    # There are more jails here than where the replies were captured.
+    assert isinstance(real, tuple)
+    assert isinstance(ours, tuple)
+    assert {str(shape(jail)) for jail in real[1]} == {str(shape(jail)) for jail in ours[1]}  # type: ignore[union-attr]
+
+
 def test_a_jail_that_reads_the_journal_names_no_log_files() -> None:
     """No reply of such a jail was captured: fail2ban's own code says so."""
     for flavor in ([], ["short"]):
