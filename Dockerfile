@@ -20,12 +20,12 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
 WORKDIR /src
 
 # The tools that build are in a venv of their own and stay in this stage; the other one is what the image gets.
-COPY requirements/build.txt requirements/runtime.txt requirements/
+COPY requirements/build.txt requirements/geoip.txt requirements/
 RUN python -m venv /build \
     && /build/bin/pip install --no-cache-dir --require-hashes -r requirements/build.txt \
     && python -m venv --without-pip /opt/fail2ban-exporter \
     && /build/bin/pip --python /opt/fail2ban-exporter/bin/python install --no-cache-dir --no-compile \
-        --require-hashes -r requirements/runtime.txt
+        --require-hashes -r requirements/geoip.txt
 
 COPY pyproject.toml README.md LICENSE ./
 COPY exporter/ exporter/

@@ -101,8 +101,9 @@ COMPILE = .cache/uv/bin/uv pip compile --quiet --universal --python-version 3.11
 lock: .cache/uv/bin/uv ## resolve the dependencies again (UPGRADE=--upgrade for newer versions) and write requirements/
 	$(COMPILE) --group build --output-file requirements/build.txt
 	$(COMPILE) pyproject.toml --output-file requirements/runtime.txt
-	$(COMPILE) pyproject.toml --group build --group dev --constraints requirements/build.txt \
-		--constraints requirements/runtime.txt --output-file requirements/dev.txt
+	$(COMPILE) pyproject.toml --extra geoip --constraints requirements/runtime.txt --output-file requirements/geoip.txt
+	$(COMPILE) pyproject.toml --extra geoip --group build --group dev --constraints requirements/build.txt \
+		--constraints requirements/geoip.txt --output-file requirements/dev.txt
 
 .cache/uv/bin/uv:
 	$(PYTHON) -m venv .cache/uv

@@ -121,6 +121,7 @@ def concerns(snapshot: Snapshot) -> tuple[Concern, ...]:
             *_bans_not_enforced(snapshot),
             *_log_files_missing(snapshot),
             *_jails_without_action(snapshot),
+            *_bans_not_counted(snapshot),
         ]
     if faults := snapshot.config_faults:
         found.append(
@@ -213,6 +214,31 @@ def _bans_not_enforced(snapshot: Snapshot) -> list[Concern]:
     if check.fault is not None:
         remedy = _FIREWALL_REMEDY.get(check.fault, "The exporter's log says more.")
         found.append(Concern("Whether the bans are in the firewall could not be checked.", remedy))
+    return found
+
+
+_DATABASES: Final = {"country": "--geoip.database", "asn": "--geoip.asn-database"}
+
+
+def _bans_not_counted(snapshot: Snapshot) -> list[Concern]:
+    if snapshot.geoip is None:
+        return []
+    found = [
+        Concern(
+            f"The file of `{_DATABASES[database.kind]}` can't be used"
+            f"{', and bans are not counted by it.' if database.built_at is None else '; an older one is in use.'}",
+            "The exporter's log says why (`geoip_database_faulty`). Fetch it again, and move the whole file there.",
+        )
+        for database in snapshot.geoip.databases
+        if not database.is_current
+    ]
+    if snapshot.geoip.fault is not None:
+        found.append(
+            Concern(
+                "Bans could not be counted by where they come from.",
+                "The exporter's log says why (`geoip_count_failed`); it is tried again within a minute.",
+            )
+        )
     return found
 
 

@@ -12,6 +12,7 @@ from exporter.configured_jails import ConfiguredJails
 from exporter.fail2ban import Client
 from exporter.files import FilesMonitor
 from exporter.firewall import FirewallMonitor
+from exporter.geoip import GeoipMonitor
 from exporter.joined import Findings, JoinedSnapshot
 from exporter.own import OwnMetrics
 from exporter.prober import Prober
@@ -57,18 +58,20 @@ class Background:
         self._canary = CanaryRunner(options.of_canary(settings), lambda: self.prober.snapshot)
         self._firewall = FirewallMonitor(options.of_firewall(settings))
         self.files = FilesMonitor(lambda: self.prober.snapshot, on_publish)
+        self._geoip = GeoipMonitor(options.of_geoip(settings))
         self.snapshot = JoinedSnapshot(
             lambda: self.prober.snapshot,
             Findings(
                 canary=lambda: self._canary.latest,
                 firewall=lambda: self._firewall.latest,
                 files=lambda: self.files.latest,
+                geoip=lambda: self._geoip.latest,
             ),
         )
 
     def start(self) -> None:
         """Start all that is switched on."""
-        for part in (self.prober, self._canary, self._firewall, self.files):
+        for part in (self.prober, self._canary, self._firewall, self._geoip, self.files):
             part.start()
 
     def reconfigure(self, settings: Settings) -> None:
@@ -76,10 +79,11 @@ class Background:
         self.prober.reconfigure(options.of_prober(settings))
         self._canary.reconfigure(options.of_canary(settings))
         self._firewall.reconfigure(options.of_firewall(settings))
+        self._geoip.reconfigure(options.of_geoip(settings))
 
     def stop(self) -> None:
         """Ask all of it to end, and wait a moment for each."""
-        for part in (self._canary, self._firewall, self.files, self.prober):
+        for part in (self._canary, self._firewall, self._geoip, self.files, self.prober):
             part.stop()
 
     def _published(self) -> None:

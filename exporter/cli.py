@@ -16,7 +16,7 @@ from typing import TextIO
 
 from exporter import __version__, sources, values
 from exporter.errors import ExporterError
-from exporter.settings import KNOWN, InvalidSettings, Settings, effective, load, load_with
+from exporter.settings import KNOWN, Inspectors, InvalidSettings, Settings, effective, load, load_with
 from exporter.sources import Setting
 
 PROGRAM = "fail2ban-exporter"
@@ -89,11 +89,11 @@ def _dispatch(words: list[str], output: TextIO) -> int:
 
 
 def _serve(argv: Sequence[str], *, demo: bool = False) -> int:
-    settings = load(argv, os.environ, _web_config_faults)
+    settings = load(argv, os.environ, _INSPECTORS)
     from exporter import app  # noqa: PLC0415 - the server's libraries are for those who serve
 
     run = app.demo if demo else app.serve
-    return run(settings, reload=lambda: load(argv, os.environ, _web_config_faults))
+    return run(settings, reload=lambda: load(argv, os.environ, _INSPECTORS))
 
 
 def _probe(argv: Sequence[str]) -> int:
@@ -104,17 +104,17 @@ def _probe(argv: Sequence[str]) -> int:
 
 
 def _textfile(argv: Sequence[str]) -> int:
-    settings, own = load_with(_TEXTFILE_OPTIONS, argv, os.environ)
+    settings, own = load_with(_TEXTFILE_OPTIONS, argv, os.environ, _OF_DATABASES)
     from exporter import app  # noqa: PLC0415 - as above
 
     def reload() -> Settings:
-        return load_with(_TEXTFILE_OPTIONS, argv, os.environ)[0]
+        return load_with(_TEXTFILE_OPTIONS, argv, os.environ, _OF_DATABASES)[0]
 
     return app.textfile(settings, reload, own["output"], once=own["once"])
 
 
 def _check_config(argv: Sequence[str]) -> int:
-    for name, text in effective(load(argv, os.environ, _web_config_faults)).items():
+    for name, text in effective(load(argv, os.environ, _INSPECTORS)).items():
         sys.stdout.write(f"{name} = {sources.visible(text)}\n")
     return 0
 
@@ -128,6 +128,19 @@ def _web_config_faults(path: Path) -> Sequence[str]:
     except InvalidWebConfig as error:
         return error.faults
     return ()
+
+
+def _database_faults(name: str, kind: str, path: Path) -> Sequence[str]:
+    from exporter.geoip.database import database_faults  # noqa: PLC0415 - for those who have a database
+
+    return [f"{name}: {fault}" for fault in database_faults(kind, path)]
+
+
+_OF_DATABASES: Inspectors = {
+    name: partial(_database_faults, name, kind)
+    for name, kind in (("geoip.database", "country"), ("geoip.asn-database", "asn"))
+}
+_INSPECTORS: Inspectors = {"web.config.file": _web_config_faults, **_OF_DATABASES}
 
 
 def _docs(argv: Sequence[str]) -> int:

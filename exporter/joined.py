@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from exporter.health import Canary
-from exporter.model import Files, FirewallCheck
+from exporter.model import BanCounts, Files, FirewallCheck
 from exporter.snapshot import Snapshot
 
 
@@ -22,6 +22,7 @@ class Findings:
     canary: Callable[[], Canary | None] = lambda: None
     firewall: Callable[[], FirewallCheck | None] = lambda: None
     files: Callable[[], Files | None] = lambda: None
+    geoip: Callable[[], BanCounts | None] = lambda: None
 
 
 _NAMES = tuple(field.name for field in fields(Findings))

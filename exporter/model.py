@@ -5,7 +5,8 @@ Everything here is frozen and free of I/O. Durations are seconds, sizes bytes, t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -209,3 +210,28 @@ class FirewallCheck:
     """The worst that kept it from being whole; the jails that it did not touch are there all the same."""
     jails: tuple[Enforcement, ...] = ()
     """By name; only those whose actions put addresses in a firewall, in ways that are known."""
+
+
+@dataclass(frozen=True, slots=True)
+class GeoipDatabase:
+    """A database by which bans are counted."""
+
+    kind: str
+    """``country`` or ``asn``."""
+    is_current: bool
+    """Whether what is in use is what the file holds."""
+    built_at: float | None
+    """When that in use was built, in seconds since the epoch; None while none is in use."""
+
+
+@dataclass(frozen=True, slots=True)
+class BanCounts:
+    """The bans of one moment, counted."""
+
+    stale_at: float
+    """Monotonic seconds from which they speak for the present no more."""
+    fault: str | None = None
+    """For people: why bans could not be counted; there are no counts then."""
+    tables: Mapping[str, Mapping[str, Mapping[str, int]]] = field(default_factory=dict)
+    """By ``family``, ``country`` and ``asn``: by jail and label how many. Bounded, however many bans there are."""
+    databases: tuple[GeoipDatabase, ...] = ()

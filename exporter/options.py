@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from exporter.canary import CanaryOptions
 from exporter.firewall import FirewallOptions
+from exporter.geoip import GeoipOptions
 from exporter.health import Policy
 from exporter.settings import Settings
 from exporter.snapshot import ProbeOptions
@@ -43,4 +44,19 @@ def of_firewall(settings: Settings) -> FirewallOptions:
         socket=str(settings.fail2ban.socket),
         interval=settings.firewall.interval,
         timeout=settings.probe.timeout,
+    )
+
+
+def of_geoip(settings: Settings) -> GeoipOptions:
+    """Return what is asked of the counting of bans by where they come from."""
+    geoip = settings.geoip
+    paths = {"country": geoip.database, "asn": geoip.asn_database}
+    databases = {kind: path for kind, path in paths.items() if path is not None}
+    return GeoipOptions(
+        is_on=geoip.families or bool(databases),
+        socket=str(settings.fail2ban.socket),
+        timeout=settings.probe.timeout,
+        interval=geoip.interval,
+        databases=databases,
+        asn_limit=geoip.asn_limit,
     )

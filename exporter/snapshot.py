@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from exporter.health import Canary, Health, Policy
-from exporter.model import Files, FirewallCheck, FirewallFault, JailLogFiles, Probe, State
+from exporter.model import BanCounts, Files, FirewallCheck, FirewallFault, JailLogFiles, Probe, State
 
 STALE_INTERVALS = 3
 """A prober that has not beaten for this many intervals plus the timeout speaks for the present no more."""
@@ -46,6 +46,8 @@ class Snapshot:
     """The latest comparison of the bans with the firewall; None while that is off, or before the first."""
     files: Files | None = None
     """The latest look at the files that fail2ban names; None before the first, and when it is too old."""
+    geoip: BanCounts | None = None
+    """The latest counts of bans by where they come from; None while that is off, or before the first."""
 
     def stale_at(self) -> float:
         """Return the monotonic seconds from which this snapshot is too old to be served as live."""
@@ -67,6 +69,9 @@ class Snapshot:
             return replace(self, firewall=stale).as_of(now)
         if self.files is not None and now >= self.files.stale_at:
             return replace(self, files=None).as_of(now)
+        counts = self.geoip
+        if counts is not None and now >= counts.stale_at and counts.tables:
+            return replace(self, geoip=replace(counts, fault="they were counted too long ago", tables={})).as_of(now)
         if now < self.stale_at():
             return self
         reason = f"the exporter has not probed for {now - self.beat:.0f} s: its figures are too old to be shown"

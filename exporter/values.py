@@ -28,6 +28,11 @@ def between(shortest: float, longest: float, note: str = "") -> Takes:
     return Takes(f"{durations.ACCEPTED}, {span}{note}", parse, durations.format, "DURATION")
 
 
+def number(least: int, most: int) -> Takes:
+    """Take a whole number from `least` to `most`."""
+    return Takes(f"a whole number from {least} to {most}", partial(_number, least, most), placeholder="NUMBER")
+
+
 def choice(options: tuple[str, ...], *, or_none: bool = False) -> Takes:
     """Take one of the options, spelt exactly so; if there may be none, also nothing."""
 
@@ -93,6 +98,16 @@ def _duration(shortest: float, longest: float, value: object) -> float:
     if not shortest <= seconds <= longest:
         raise ValueError("too short" if seconds < shortest else "too long")
     return seconds
+
+
+def _number(least: int, most: int, value: object) -> int:
+    if isinstance(value, str) and value.isascii() and value.isdecimal():
+        value = int(value[:10])
+    if type(value) is not int:
+        raise ValueError("not a whole number")
+    if not least <= value <= most:
+        raise ValueError("too small" if value < least else "too large")
+    return value
 
 
 def _items(item: Callable[[Any], Any], value: object) -> tuple[Any, ...]:

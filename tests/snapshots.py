@@ -17,10 +17,12 @@ from exporter.health import (
     reduce,
 )
 from exporter.model import (
+    BanCounts,
     Enforcement,
     ExitKind,
     Files,
     FirewallCheck,
+    GeoipDatabase,
     Jail,
     JailLogFiles,
     JailSettings,
@@ -122,6 +124,23 @@ def files(*jails: JailLogFiles, **changes: Any) -> Files:
 def log_files(name: str = "sshd", **changes: Any) -> JailLogFiles:
     """A jail's log files, all there."""
     usual = JailLogFiles(jail=name, watched=2, missing=0, last_modified=TIMESTAMP - 5)
+    return replace(usual, **changes)
+
+
+def ban_counts(**changes: Any) -> BanCounts:
+    """Bans counted by where they come from, with one database in use that is not what its file holds."""
+    usual = BanCounts(
+        stale_at=math.inf,
+        tables={
+            "family": {"sshd": {"ipv4": 3, "ipv6": 1, "other": 0}},
+            "country": {"sshd": {"DE": 3, "unknown": 1}},
+            "asn": {"sshd": {"AS64500": 4}},
+        },
+        databases=(
+            GeoipDatabase("country", is_current=True, built_at=TIMESTAMP),
+            GeoipDatabase("asn", is_current=False, built_at=None),
+        ),
+    )
     return replace(usual, **changes)
 
 

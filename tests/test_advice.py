@@ -8,10 +8,11 @@ import pytest
 
 from exporter import advice
 from exporter.health import CanaryResult
-from exporter.model import Enforcement, FirewallFault, Result, State
+from exporter.model import Enforcement, FirewallFault, GeoipDatabase, Result, State
 from exporter.snapshot import Snapshot
 from tests.snapshots import (
     HOSTILE_NAMES,
+    ban_counts,
     blamed_snapshot,
     canary,
     failure,
@@ -139,6 +140,28 @@ def test_each_state_has_a_headline_with_its_word(state: State) -> None:
             replace(snapshot(success(jail())), firewall=firewall_check(fault=FirewallFault.PERMISSION_DENIED)),
             ["Whether the bans are in the firewall could not be checked."],
             id="no right to look",
+        ),
+        pytest.param(
+            replace(snapshot(success(jail())), geoip=ban_counts(databases=())), [], id="bans counted as they should be"
+        ),
+        pytest.param(
+            replace(snapshot(success(jail())), geoip=ban_counts()),
+            ["The file of `--geoip.asn-database` can't be used, and bans are not counted by it."],
+            id="no database of networks",
+        ),
+        pytest.param(
+            replace(
+                snapshot(success(jail())),
+                geoip=ban_counts(databases=[GeoipDatabase("country", is_current=False, built_at=1.0)], fault="it died"),
+            ),
+            [
+                "The file of `--geoip.database` can't be used; an older one is in use.",
+                "Bans could not be counted by where they come from.",
+            ],
+            id="an old database of countries, and no count",
+        ),
+        pytest.param(
+            replace(snapshot(failure()), geoip=ban_counts(fault="no socket")), [], id="offline nor can they be"
         ),
     ],
 )

@@ -6,7 +6,7 @@ from typing import Any
 
 from exporter.joined import Findings, JoinedSnapshot
 from exporter.model import Enforcement
-from tests.snapshots import canary, files, firewall_check, jail, snapshot, success
+from tests.snapshots import ban_counts, canary, files, firewall_check, jail, snapshot, success
 
 
 def test_snapshot_canary_and_check_are_joined_into_one_value_that_changes_when_one_of_them_does() -> None:
@@ -50,3 +50,10 @@ def test_what_is_switched_off_is_shown_no_more() -> None:
     parts.clear()
 
     assert joined().canary is None
+
+
+def test_counts_of_bans_are_joined_too() -> None:
+    counts = ban_counts()
+    joined = JoinedSnapshot(snapshot, Findings(geoip=lambda: counts))
+
+    assert counts is joined().geoip

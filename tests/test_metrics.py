@@ -16,6 +16,7 @@ from exporter.snapshot import Snapshot
 from tests.snapshots import (
     FOREVER,
     TIMESTAMP,
+    ban_counts,
     blamed_snapshot,
     canary,
     exited,
@@ -85,6 +86,12 @@ CONTRACT = {
     "fail2ban_jail_enforced_ips": ("gauge", ("jail",)),
     "fail2ban_jail_unenforced_ips": ("gauge", ("jail",)),
     "fail2ban_firewall_check_success": ("gauge", ()),
+    "fail2ban_jail_banned_ips_by_family": ("gauge", ("jail", "family")),
+    "fail2ban_jail_banned_ips_by_country": ("gauge", ("jail", "country")),
+    "fail2ban_jail_banned_ips_by_asn": ("gauge", ("jail", "asn")),
+    "fail2ban_geoip_count_success": ("gauge", ()),
+    "fail2ban_geoip_database_reload_success": ("gauge", ("database",)),
+    "fail2ban_geoip_database_build_timestamp_seconds": ("gauge", ("database",)),
     "fail2ban_exporter_jail_config_errors": ("gauge", ()),
 }
 
@@ -106,6 +113,14 @@ OF_FIREWALL = (
     "fail2ban_jail_unenforced_ips",
     "fail2ban_firewall_check_success",
 )
+OF_GEOIP = (
+    "fail2ban_jail_banned_ips_by_family",
+    "fail2ban_jail_banned_ips_by_country",
+    "fail2ban_jail_banned_ips_by_asn",
+    "fail2ban_geoip_count_success",
+    "fail2ban_geoip_database_reload_success",
+    "fail2ban_geoip_database_build_timestamp_seconds",
+)
 """What a thread of its own finds, and only when it is told to."""
 
 OF_LOG_FILES = (
@@ -125,7 +140,7 @@ OF_FAIL2BAN = (
     *(
         name
         for name in CONTRACT
-        if name.startswith("fail2ban_jail_") and name not in OF_BLAME + OF_FIREWALL + OF_LOG_FILES
+        if name.startswith("fail2ban_jail_") and name not in OF_BLAME + OF_FIREWALL + OF_GEOIP + OF_LOG_FILES
     ),
 )
 """What is read from fail2ban's socket or process."""
@@ -141,6 +156,7 @@ FULL = replace(
     canary=canary(),
     firewall=firewall_check(Enforcement("sshd", 3, 1)),
     files=files(log_files("recidive"), log_files("sshd")),
+    geoip=ban_counts(),
 )
 
 Labels = tuple[tuple[str, str], ...]
@@ -244,6 +260,7 @@ def test_while_not_online_the_probes_own_metrics_stay(state: str) -> None:
         set(CONTRACT)
         - set(OF_FAIL2BAN)
         - set(OF_FIREWALL)
+        - set(OF_GEOIP)
         - (WITHOUT_A_PROBE | OF_CANARY if state == "unknown" else set())
         - {
             "fail2ban_probe_last_duration_seconds",
@@ -645,3 +662,50 @@ def test_files_that_were_not_looked_at_for_long_are_not_shown_as_they_were() -> 
     assert {} == by_jail("fail2ban_jail_log_files_missing", shown.as_of(FULL.beat + 5))
     assert value("fail2ban_database_size_bytes", shown.as_of(FULL.beat + 5)) is None
     assert value("fail2ban_up", shown.as_of(FULL.beat + 5)) == 1
+
+
+def test_bans_are_told_by_family_country_and_network() -> None:
+    assert {
+        (("family", "ipv4"), ("jail", "sshd")): 3,
+        (("family", "ipv6"), ("jail", "sshd")): 1,
+        (("family", "other"), ("jail", "sshd")): 0,
+    } == samples("fail2ban_jail_banned_ips_by_family", FULL)
+    assert {
+        (("country", "DE"), ("jail", "sshd")): 3,
+        (("country", "unknown"), ("jail", "sshd")): 1,
+    } == samples("fail2ban_jail_banned_ips_by_country", FULL)
+    assert {(("asn", "AS64500"), ("jail", "sshd")): 4} == samples("fail2ban_jail_banned_ips_by_asn", FULL)
+    assert 1 == value("fail2ban_geoip_count_success", FULL)
+    assert {(("database", "asn"),): 0, (("database", "country"),): 1} == samples(
+        "fail2ban_geoip_database_reload_success", FULL
+    )
+    assert {(("database", "country"),): TIMESTAMP} == samples("fail2ban_geoip_database_build_timestamp_seconds", FULL)
+
+
+def test_while_bans_are_not_counted_there_is_nothing_of_them() -> None:
+    assert set() == present(replace(FULL, geoip=None), OF_GEOIP)
+
+
+def test_bans_that_could_not_be_counted_have_no_figures_and_that_is_said() -> None:
+    shown = replace(FULL, geoip=ban_counts(tables={}, fault="no socket there"))
+
+    assert set(OF_GEOIP[3:]) == present(shown, OF_GEOIP)
+    assert 0 == value("fail2ban_geoip_count_success", shown)
+
+
+def test_bans_that_were_counted_too_long_ago_are_not_shown_as_they_were() -> None:
+    counted = replace(FULL, geoip=ban_counts(stale_at=FULL.beat + 5))
+
+    assert FULL.geoip is not None
+    assert FULL.geoip.tables == counted.as_of(FULL.beat + 4).geoip.tables  # type: ignore[union-attr]
+    assert set(OF_GEOIP[3:]) == present(counted.as_of(FULL.beat + 5), OF_GEOIP)
+    assert 0 == value("fail2ban_geoip_count_success", counted.as_of(FULL.beat + 5))
+
+
+def test_bans_of_a_jail_that_runs_no_more_and_of_a_fail2ban_that_is_down_are_not_shown() -> None:
+    tables = {"family": {"gone": {"ipv4": 5}, "sshd": {"ipv4": 1}}}
+    shown = replace(FULL, geoip=ban_counts(tables=tables))
+    down = then(shown, ProbeEnded(failure(), at=10, timestamp=TIMESTAMP))
+
+    assert {(("family", "ipv4"), ("jail", "sshd")): 1} == samples("fail2ban_jail_banned_ips_by_family", shown)
+    assert set(OF_GEOIP[3:]) == present(down, OF_GEOIP)

@@ -37,6 +37,11 @@ def test_the_defaults_are_those_of_the_contract() -> None:
         "metrics.compat": "",
         "firewall.check": "false",
         "firewall.interval": "1m",
+        "geoip.database": "",
+        "geoip.asn-database": "",
+        "geoip.asn-limit": "20",
+        "geoip.families": "false",
+        "geoip.interval": "5m",
         "log.level": "info",
         "log.format": "auto",
         "config.file": "",
@@ -78,6 +83,11 @@ def test_settings_made_by_hand_ignore_the_process_s_environment(monkeypatch: pyt
         (("--metrics.compat", "METRICS__COMPAT", "[metrics]\ncompat"), "f2b", "f2b"),
         (("--firewall.check", "FIREWALL__CHECK", "[firewall]\ncheck"), "true", True),
         (("--firewall.interval", "FIREWALL__INTERVAL", "[firewall]\ninterval"), "5s", 5.0),
+        (("--geoip.database", "GEOIP__DATABASE", "[geoip]\ndatabase"), "/c.mmdb", Path("/c.mmdb")),
+        (("--geoip.asn-database", "GEOIP__ASN_DATABASE", "[geoip]\nasn-database"), "/a.mmdb", Path("/a.mmdb")),
+        (("--geoip.asn-limit", "GEOIP__ASN_LIMIT", "[geoip]\nasn-limit"), "5", 5),
+        (("--geoip.families", "GEOIP__FAMILIES", "[geoip]\nfamilies"), "true", True),
+        (("--geoip.interval", "GEOIP__INTERVAL", "[geoip]\ninterval"), "1h", 3600.0),
         (("--log.level", "LOG__LEVEL", "[log]\nlevel"), "debug", "debug"),
         (("--log.format", "LOG__FORMAT", "[log]\nformat"), "json", "json"),
     ],
@@ -296,14 +306,16 @@ def test_the_web_config_file_in_force_is_looked_into(
         seen.append(str(path))
         return []
 
-    load(argv, environ, inspect)
+    load(argv, environ, {"web.config.file": inspect})
 
     assert inspected == seen
 
 
 def test_faults_of_the_web_config_file_stand_beside_all_others() -> None:
     with pytest.raises(InvalidSettings) as error:
-        load(["--web.config.file=a.yml", "--log.level=loud"], {}, lambda path: [f"{path} is broken"])
+        load(
+            ["--web.config.file=a.yml", "--log.level=loud"], {}, {"web.config.file": lambda path: [f"{path} is broken"]}
+        )
 
     assert "log.level" in error.value.faults[0]
     assert "a.yml is broken" == error.value.faults[1]

@@ -8,6 +8,7 @@ from typing import Final
 from exporter.metrics.canary import CANARY
 from exporter.metrics.files import FILES
 from exporter.metrics.firewall import FIREWALL
+from exporter.metrics.geoip import GEOIP
 from exporter.metrics.jails import JAILS
 from exporter.metrics.probes import PROBES
 from exporter.metrics.recovery import RECOVERY
@@ -15,5 +16,5 @@ from exporter.metrics.server import SERVER
 
 __all__ = ["DEFINITIONS"]
 
-DEFINITIONS: Final = (*SERVER, *JAILS, *FILES, *PROBES, *RECOVERY, *CANARY, *FIREWALL)
+DEFINITIONS: Final = (*SERVER, *JAILS, *FILES, *PROBES, *RECOVERY, *CANARY, *FIREWALL, *GEOIP)
 """The metrics of fail2ban and of its probes, in the order in which they are served."""

@@ -1,11 +1,12 @@
 """The settings: what there is to set, and how it is read."""
 
-from exporter.settings.loading import InvalidSettings, load, load_with
+from exporter.settings.loading import Inspectors, InvalidSettings, load, load_with
 from exporter.settings.model import KNOWN, Fail2ban, Probe, Settings, Web, effective, value_of
 
 __all__ = [
     "KNOWN",
     "Fail2ban",
+    "Inspectors",
     "InvalidSettings",
     "Probe",
     "Settings",

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from pydantic_settings import InitSettingsSource
 
 from exporter import durations, sources
 from exporter.errors import ExporterError
-from exporter.settings.model import KNOWN, WEB_CONFIG_FILE, Canary, Settings, loaded
+from exporter.settings.model import KNOWN, Canary, Settings, loaded
 from exporter.sources import Given, Reading, Setting
 
 
@@ -23,9 +24,12 @@ class InvalidSettings(ExporterError):  # noqa: N818 - it says what is wrong, as 
         """One line each: the setting, the value, where it came from, what is accepted."""
 
 
-def load(
-    argv: Sequence[str], environ: Mapping[str, str], inspect: Callable[[Path], Sequence[str]] = lambda _: ()
-) -> Settings:
+Inspectors = Mapping[str, Callable[[Path], Sequence[str]]]
+"""By the name of a setting that names a file: what returns the faults of that file."""
+_NO_INSPECTORS: Inspectors = MappingProxyType({})
+
+
+def load(argv: Sequence[str], environ: Mapping[str, str], inspect: Inspectors = _NO_INSPECTORS) -> Settings:
     """Read the settings; see `load_with`."""
     return load_with((), argv, environ, inspect)[0]
 
@@ -34,7 +38,7 @@ def load_with(
     own: Sequence[Setting],
     argv: Sequence[str],
     environ: Mapping[str, str],
-    inspect: Callable[[Path], Sequence[str]] = lambda _: (),
+    inspect: Inspectors = _NO_INSPECTORS,
 ) -> tuple[Settings, dict[str, Any]]:
     """Read the settings from flags, environment and the file that ``--config.file`` names.
 
@@ -45,13 +49,13 @@ def load_with(
         own: A command's own options, which are flags and nothing else; one whose default is ``...`` must be given.
         argv: The flags, without the program's name and the command.
         environ: The process's environment.
-        inspect: Returns the faults of the web config file, which it is given if there is one.
+        inspect: Looks into the files that are in force.
 
     Returns:
         The settings, and the values of the command's own options by name.
 
     Raises:
-        InvalidSettings: With every fault of all three sources, and of the web config file.
+        InvalidSettings: With every fault of all three sources, and of the files that they name.
     """
     flags = sources.from_flags(argv, (*KNOWN, *own))
     environment = sources.from_environment(environ, KNOWN)
@@ -60,11 +64,11 @@ def load_with(
     for given, met in (flags, environment, file):
         faults += met
         faults += [fault for entry in given if (fault := entry.check())]
-    for entry in (*flags.given, *environment.given, *file.given):
-        if entry.setting.name == WEB_CONFIG_FILE and not entry.check():
-            path = entry.setting.takes.parse(entry.value)
-            faults += inspect(path) if path else ()
-            break
+    in_order = [*flags.given, *environment.given, *file.given]
+    for name, faults_of in inspect.items():
+        entry = next((each for each in in_order if each.setting.name == name and not each.check()), None)
+        path = None if entry is None else entry.setting.takes.parse(entry.value)
+        faults += faults_of(path) if path else ()
     options = {given.setting.name: given for given in flags.given if given.setting in own}
     faults += [
         f"{one.name}: not given; accepted: {one.takes.accepted}"

@@ -143,6 +143,31 @@ class Firewall(_Group):
     )
 
 
+class Geoip(_Group):
+    """Where the bans come from."""
+
+    database: Annotated[Path | None, values.file("a MaxMind database (.mmdb)")] = Field(
+        default=None,
+        description="Count bans by country, as this database has it. Needs the extra: pip install "
+        "'fail2ban-exporter[geoip]'. Read again when the file changes.",
+    )
+    asn_database: Annotated[Path | None, values.file("a MaxMind database (.mmdb)")] = Field(
+        default=None, description="Count bans by autonomous system, as this database has it. As geoip.database."
+    )
+    asn_limit: Annotated[int, values.number(1, 1000)] = Field(
+        default=20,
+        description="How many autonomous systems are told apart: those with the most bans. The others are counted "
+        "together.",
+    )
+    families: Annotated[bool, values.switch()] = Field(
+        default=False,
+        description="Count bans by family, IPv4 and IPv6. Needs no database, and is on as soon as there is one.",
+    )
+    interval: Annotated[float, values.between(1, 86400)] = Field(
+        default=300.0, description="Time between two such counts, each of which asks fail2ban for all its bans."
+    )
+
+
 class Log(_Group):
     """What to log on standard error."""
 
@@ -179,6 +204,7 @@ class Settings(BaseSettings):
     web: Web = Web()
     metrics: Metrics = Metrics()
     firewall: Firewall = Firewall()
+    geoip: Geoip = Geoip()
     log: Log = Log()
     config: Config = Config()
 
@@ -207,8 +233,6 @@ def _settings_of(model: type[BaseModel], path: tuple[str, ...] = ()) -> Iterator
 
 KNOWN = tuple(_settings_of(Settings))
 """Every setting, in the order of the reference."""
-
-WEB_CONFIG_FILE = "web.config.file"
 
 
 def effective(settings: Settings) -> dict[str, str]:

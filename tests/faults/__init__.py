@@ -123,6 +123,21 @@ clock jumped (libfaketime):
 settings file broken at reload:
     integration/test_program.py
     test_sighup_takes_over_new_settings_and_keeps_the_old_ones_if_they_are_faulty
+database of countries missing:
+    geoip/test_database.py
+    test_one_that_is_not_there_is_said
+the same, unreadable:
+    integration/test_geoip.py
+    test_a_database_that_may_not_be_read_is_a_clear_error
+the same, corrupt:
+    geoip/test_helper.py
+    test_no_corrupt_database_does_more_than_kill_the_helper
+the same, replaced while in use:
+    integration/test_geoip.py
+    test_counts_follow_the_bans_and_a_replaced_database_and_stay_with_the_old_one_while_the_new_is_broken
+the same, cut to nothing while in use:
+    geoip/test_database.py
+    test_one_that_is_cut_to_nothing_while_it_is_in_use_is_in_use_still
 SIGHUP storms:
     faults/test_signals.py
     test_a_storm_of_sighup_costs_no_scrape_and_leaves_nothing_behind
