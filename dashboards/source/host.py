@@ -10,6 +10,7 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 from dashboards.source import frame
 from dashboards.source.frame import Mark
 from dashboards.source.host_jails import jails
+from dashboards.source.host_origins import origins
 from dashboards.source.host_processes import canary, exporter, probes, server
 from dashboards.source.panels import (
     BAD,
@@ -49,6 +50,7 @@ def build() -> Dashboard:
     sections = [
         ("Is it guarded?", [*_now(), _timeline(), _blamed(), _servers()]),
         ("Jails", jails()),
+        ("Where the bans come from", origins()),
         ("Exits, restarts and activations", _changes()),
         ("Does it ban?", canary()),
         ("Probes", probes()),

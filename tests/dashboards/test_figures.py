@@ -17,6 +17,7 @@ from tests.snapshots import (
     FOREVER,
     HOSTILE_NAMES,
     TIMESTAMP,
+    ban_counts,
     blamed_snapshot,
     canary,
     failure,
@@ -35,6 +36,7 @@ WELL = replace(
     config_faults=0,
     firewall=firewall_check(Enforcement("sshd", 4, 0), Enforcement("web", 3, 1)),
     files=files(log_files("sshd"), log_files("web")),
+    geoip=ban_counts(),
 )
 WATCHED = replace(WELL, canary=canary())
 BLAMED = blamed_snapshot("web", expected=["sshd", "web"])

@@ -34,6 +34,7 @@ ALERT_NAMES: Final = {
     "Fail2banExporterReloadFailed",
     "Fail2banExporterStateFileErrors",
     "Fail2banFailureSurge",
+    "Fail2banGeoipFailing",
     "Fail2banInaccessible",
     "Fail2banJailDown",
     "Fail2banJailSilent",
@@ -47,7 +48,7 @@ ALERT_NAMES: Final = {
     "Fail2banUnresponsive",
 }
 
-LABELS: Final = {"job", "instance", "jail", "kind", "le", "fail2ban_state"}
+LABELS: Final = {"database", "job", "instance", "jail", "kind", "le", "fail2ban_state"}
 LANGUAGE: Final = {"and", "bool", "on", "or", "unless", "without"} | {
     "count_over_time",
     "histogram_quantile",
@@ -55,6 +56,7 @@ LANGUAGE: Final = {"and", "bool", "on", "or", "unless", "without"} | {
     "last_over_time",
     "max",
     "max_over_time",
+    "min",
     "min_over_time",
     "quantile_over_time",
     "rate",

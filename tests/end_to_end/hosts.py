@@ -10,11 +10,15 @@ from typing import Final
 
 from tests import programs
 from tests.exporter_program import ExporterProgram
+from tests.geoip import databases
 from tests.monitoring.prometheus import Host
 from tests.real_fail2ban import Jail, RealFail2ban
 
 GOOD: Final = (Jail("sshd", maxretry=1), Jail("web", maxretry=2))
 """The jails of a host on which all is well."""
+
+ATTACKERS: Final = "203.0.113.0/24"
+"""Where `Guarded.attack` comes from."""
 
 CANARY: Final = "fail2ban-exporter-canary"
 """The jail of the canary."""
@@ -46,6 +50,8 @@ class Guarded:
         self.state_folder.mkdir()
         self._settings = folder / "settings.toml"
         self._settings.touch()
+        self._country = databases.write(folder / "country.mmdb", {ATTACKERS: databases.country("DE")})
+        asn = databases.write(folder / "asn.mmdb", {ATTACKERS: databases.asn(64500)})
         self.server.start()
         self.exporter = stack.enter_context(
             ExporterProgram(
@@ -56,6 +62,9 @@ class Guarded:
                 "--probe.interval=1s",
                 "--probe.timeout=2s",
                 "--recovery.grace=1s",
+                f"--geoip.database={self._country}",
+                f"--geoip.asn-database={asn}",
+                "--geoip.interval=1s",
                 f"--recovery.state-file={self.state_folder / 'state.json'}",
                 log=folder / "exporter.log",
             )
@@ -117,6 +126,16 @@ class Guarded:
         self._settings.write_text("", encoding="utf-8")
         self.exporter.hang_up()
         self.exporter.wait_for("fail2ban_exporter_config_last_reload_successful", 1)
+
+    @contextmanager
+    def faulty_database(self) -> Iterator[None]:
+        """While the database of countries can't be used."""
+        whole = self._country.read_bytes()
+        self._country.write_bytes(whole[:100])
+        self.exporter.wait_for("fail2ban_geoip_database_reload_success", 0, database="country")
+        yield
+        self._country.write_bytes(whole)
+        self.exporter.wait_for("fail2ban_geoip_database_reload_success", 1, database="country")
 
     @contextmanager
     def faulty_jail_configuration(self) -> Iterator[None]:

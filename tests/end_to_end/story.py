@@ -227,7 +227,8 @@ def _nobody_is_banned(stage: Stage) -> None:
 
 
 def _faults_of_the_exporter(stage: Stage, host: Guarded) -> None:
-    with host.faulty_settings(), host.faulty_jail_configuration():
+    with host.faulty_settings(), host.faulty_jail_configuration(), host.faulty_database():
+        stage.wait_seen("fail2ban_geoip_database_reload_success == 0")
         stage.wait_seen("fail2ban_exporter_config_last_reload_successful == 0")
         stage.wait_seen("fail2ban_exporter_jail_config_errors > 0")
 
