@@ -13,6 +13,8 @@ from tests.real_fail2ban import Jail, RealFail2ban
 from tests.waiting import DEADLINE, wait_until
 
 _AT_ONCE: Final = 2_000
+ADDRESSES: Final = 2**14
+"""As many does each jail have for itself, if there is more than one: where all ban the same, replies are shorter."""
 
 
 class Guarded:
@@ -30,9 +32,7 @@ class Guarded:
             while self._banned[name] < share:
                 first = self._banned[name]
                 last = min(first + _AT_ONCE, share)
-                addresses = [
-                    f"10.{(index >> 16) & 255}.{(index >> 8) & 255}.{index & 255}" for index in range(first, last)
-                ]
+                addresses = [address(number * ADDRESSES + index) for index in range(first, last)]
                 self.server.ask(["set", name, "banip", *addresses], DEADLINE)
                 self._banned[name] = last
         wait_until(lambda: self._count() == total, lambda: f"{total} bans, not {self._count()}", 4 * DEADLINE)
@@ -43,6 +43,11 @@ class Guarded:
             _, value = self.server.ask(["status", name, "short"], DEADLINE)
             total += dict(dict(value)["Actions"])["Currently banned"]
         return total
+
+
+def address(number: int) -> str:
+    """Return one of the addresses that are banned, from 0."""
+    return f"10.{(number >> 16) & 255}.{(number >> 8) & 255}.{number & 255}"
 
 
 def _names(jails: int) -> list[str]:
