@@ -8,6 +8,7 @@ from pathlib import Path
 import bcrypt
 import pytest
 
+from tests.geoip import databases
 from tests.programs.sources import UnavailableError
 from tests.system.debian import Debian, expect_root, say, scratch_folder
 from tests.system.machine import Machine
@@ -72,16 +73,18 @@ def host() -> Iterator[Machine]:
     except UnavailableError as error:
         pytest.fail(str(error), pytrace=False)
     with scratch_folder() as scratch:
-        folders = {name: scratch / name for name in ("src", "extra", "web", "containers")}
+        folders = {name: scratch / name for name in ("src", "extra", "web", "geoip", "containers")}
         for folder in folders.values():
             folder.mkdir()
         _copy_sources(folders["src"])
         _fill(folders["extra"], wheels)
+        databases.write(folders["geoip"] / "country.mmdb", databases.COUNTRIES)
         Certificates(folders["web"])
         hashed = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()
         write_web_config(folders["web"], f"basic_auth_users:\n  prometheus: {hashed}\n")
         say(f"booting Debian {debian.suite}")
         binds = {folders["src"]: "/src", folders["extra"]: "/extra", folders["web"]: "/web", base_root: "/base"}
+        binds[folders["geoip"]] = "/geoip"
         with Machine(
             root, scratch / "boot.log", binds=binds, writable={folders["containers"]: "/var/lib/containers"}
         ) as booted:

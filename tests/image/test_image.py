@@ -140,6 +140,20 @@ def test_the_volume_keeps_what_was_counted_when_the_container_is_made_anew(host:
     say("the container removed and run again: counts kept in the volume")
 
 
+def test_with_a_database_it_counts_bans_by_country(host: Machine) -> None:
+    docker(host, f"rm --force {NAME}")
+    run = commands("docker run").partition("docker run ")[2]
+    flags = "--geoip.database=/var/lib/GeoIP/country.mmdb --geoip.interval=1s"
+    docker(host, f"run -v /geoip:/var/lib/GeoIP:ro {run} {flags}")
+    wait_until(lambda: host.try_get("/-/healthy") is not None, lambda: docker(host, f"logs {NAME} 2>&1"))
+
+    host.run("fail2ban-client set sshd banip 192.0.2.1")
+
+    host.wait_for("fail2ban_jail_banned_ips_by_country", 1, jail="sshd", country="DE")
+    host.run("fail2ban-client unban --all")
+    say("with a database of countries: bans counted by it")
+
+
 def test_with_a_web_config_file_it_speaks_tls_to_whoever_knows_the_password(host: Machine) -> None:
     docker(host, f"rm --force {NAME}")
     run = commands("docker run").partition("docker run ")[2]

@@ -10,7 +10,7 @@ import pytest
 from tests.programs.sources import UnavailableError
 from tests.system.debian import Debian, expect_root, say, scratch_folder
 from tests.system.machine import Machine
-from tests.system.readme import ROOT, commands
+from tests.system.readme import ROOT, commands, geoip_extra
 
 SOURCES = ("exporter", "deploy", "pyproject.toml", "README.md", "LICENSE")
 PACKAGES = (
@@ -51,6 +51,7 @@ def machine(debian: Debian) -> Iterator[Machine]:
             # No network there: what pip would download is in a folder.
             environment = "export PIP_NO_INDEX=1 PIP_FIND_LINKS=/wheels\ncd /src\n"
             booted.run(environment + "\n".join(line for line in install if " probe" not in line))
+            booted.run(environment + geoip_extra())
             yield booted
 
 

@@ -106,7 +106,7 @@ class Debian:
         Raises:
             UnavailableError: They can't be had.
         """
-        locks = [ROOT / "requirements" / f"{lock}.txt" for lock in ("build", "runtime")]
+        locks = [ROOT / "requirements" / f"{lock}.txt" for lock in ("build", "geoip")]
         name = hashlib.sha256(b"".join(lock.read_bytes() for lock in locks)).hexdigest()[:12]
         folder = _cache() / f"wheels-{self.python}-{name}"
         if folder.is_dir():

@@ -26,6 +26,21 @@ def firewall_drop_in() -> str:
     return _SUDO + str(block)
 
 
+def geoip_extra() -> str:
+    """The README's command that installs the exporter with the library of databases."""
+    install, _ = commands("[geoip]", section="Where do the attackers come from?").rsplit("\n", 1)
+    return install
+
+
+def geoip_settings() -> str:
+    """The commands of deploy/systemd/README.md that have the service count by country."""
+    text = (ROOT / "deploy/systemd/README.md").read_text(encoding="utf-8")
+    (block,) = (
+        found for found in re.findall(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL) if "GEOIP__" in found
+    )
+    return _SUDO + str(block)
+
+
 def commands(containing: str, readme: str = "README.md", section: str = "Install") -> str:
     """The one shell block of a README's section that contains a text, to be run by root.
 
