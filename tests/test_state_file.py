@@ -38,6 +38,7 @@ from exporter.health.recovery import Cause, Outage, Recovery
 from exporter.model import ExitKind, ServerTraces
 from exporter.state_file import MAX_BYTES, SavedState, StateFile
 from tests.fakes import short_folder
+from tests.nobody import as_nobody
 from tests.snapshots import exited, failure, jail, server, success
 
 SOCKET = "/run/fail2ban/fail2ban.sock"
@@ -382,6 +383,7 @@ KILLED = """
 import os, signal, sys
 from tests.test_state_file import SOCKET, TRACES, NOW, WALL, blamed
 from exporter.state_file import StateFile
+from tests.nobody import as_nobody
 
 def die(*_, **__):
     os.kill(os.getpid(), signal.SIGKILL)
@@ -561,17 +563,13 @@ def test_what_is_no_file_is_neither_waited_for_nor_replaced(disk: Disk, what: st
 @pytest.fixture
 def own_disk() -> Iterator[Disk]:
     """A disk of somebody who has not the rights of root, to whom no folder is read-only."""
-    is_root = os.geteuid() == 0
-    if is_root:
-        os.seteuid(65534)
-    folder = short_folder()
-    try:
-        yield Disk(folder / "state.json")
-    finally:
-        folder.chmod(0o700)
-        shutil.rmtree(folder)
-        if is_root:
-            os.seteuid(0)
+    with as_nobody():
+        folder = short_folder()
+        try:
+            yield Disk(folder / "state.json")
+        finally:
+            folder.chmod(0o700)
+            shutil.rmtree(folder)
 
 
 def test_an_unreadable_file_is_told_and_counted_and_the_start_is_clean(own_disk: Disk) -> None:

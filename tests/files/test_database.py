@@ -8,7 +8,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -17,9 +17,8 @@ from exporter.files import database
 from exporter.files.database import Counted, count, size
 from exporter.files.sqlite_file import SqliteFile
 from tests.files.writer import ROWS, SCHEMA, Writer
+from tests.nobody import as_nobody, let_everybody_reach
 from tests.waiting import wait_until
-
-NOBODY = 65534
 
 
 @pytest.fixture
@@ -88,13 +87,14 @@ def test_at_no_moment_of_the_reading_is_anybody_kept_from_writing(
 ) -> None:
     writer.ask("write 200")
     reads: list[int] = []
-    plain = os.pread
+    plain, inode = os.pread, path.stat().st_ino
 
     def pread(descriptor: int, length: int, offset: int) -> bytes:
         if len(reads) < 50:
             reads.append(offset)
             writer.ask("BEGIN EXCLUSIVE")
-            assert not [line for line in Path("/proc/locks").read_text().splitlines() if f" {os.getpid()} " in line]
+            locks = Path("/proc/locks").read_text(encoding="ascii").splitlines()
+            assert [] == [line for line in locks if f" {os.getpid()} " in line and f":{inode} " in line]
             writer.ask("ROLLBACK")
         return plain(descriptor, length, offset)
 
@@ -312,22 +312,9 @@ def test_what_is_no_path_of_a_file_is_not_known(path: str) -> None:
     assert count(path, Counted()) == Counted()
 
 
-@contextmanager
-def as_nobody() -> Iterator[None]:
-    """Without any right over files of others, if the tests have some."""
-    user = os.geteuid()
-    if user == 0:
-        os.seteuid(NOBODY)
-    try:
-        yield
-    finally:
-        os.seteuid(user)
-
-
 def test_what_may_not_be_read_has_a_size_all_the_same(path: Path) -> None:
     path.chmod(0)
-    for parent in [parent for parent in path.parents if parent.is_relative_to(path.parents[2])]:
-        parent.chmod(0o755)
+    let_everybody_reach(path)
     with as_nobody():
         assert bans(path) is None
         assert size(str(path)) == 8192

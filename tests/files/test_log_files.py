@@ -12,7 +12,7 @@ import pytest
 from exporter.files.log_files import Presence, Sight, Views, look, of_jail
 from exporter.files.mounts import MountTable
 from exporter.model import JailLogFiles
-from tests.files.test_database import as_nobody
+from tests.nobody import as_nobody, let_everybody_reach
 
 THERE, ABSENT, UNKNOWN = Presence.THERE, Presence.ABSENT, Presence.UNKNOWN
 
@@ -103,8 +103,7 @@ def test_a_file_in_a_folder_that_may_not_be_entered_is_not_missing(tmp_path: Pat
     folder.mkdir()
     (folder / "x.log").touch()
     folder.chmod(0)
-    for parent in [parent for parent in folder.parents if parent.is_relative_to(folder.parents[2])]:
-        parent.chmod(0o755)
+    let_everybody_reach(folder)
 
     with as_nobody():
         assert look(str(folder / "x.log")) == Sight(UNKNOWN)
@@ -115,8 +114,7 @@ def test_a_file_in_a_folder_that_may_not_be_entered_is_not_missing(tmp_path: Pat
 def test_a_file_that_may_not_be_read_is_there_all_the_same(tmp_path: Path) -> None:
     path = tmp_path / "x.log"
     path.touch(mode=0)
-    for parent in [parent for parent in path.parents if parent.is_relative_to(path.parents[2])]:
-        parent.chmod(0o755)
+    let_everybody_reach(path)
 
     with as_nobody():
         assert THERE is look(str(path)).presence

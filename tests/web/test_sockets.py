@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import socket
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -10,6 +9,7 @@ import pytest
 
 from exporter.addresses import ListenAddress
 from exporter.web.sockets import AddressUnavailable, bind
+from tests.nobody import as_nobody
 
 NOT_OURS = "192.0.2.1"  # reserved for documentation (RFC 5737)
 
@@ -182,14 +182,8 @@ def test_an_address_of_another_machine_is_named_with_what_to_do() -> None:
     reason="this machine has no privileged ports",
 )
 def test_a_privileged_port_is_named_with_what_to_do() -> None:
-    user = os.geteuid()
-    if user == 0:
-        os.seteuid(65534)
-    try:
-        with pytest.raises(AddressUnavailable) as refused:
-            bind([ListenAddress("127.0.0.1", 1)])
-    finally:
-        os.seteuid(user)
+    with as_nobody(), pytest.raises(AddressUnavailable) as refused:
+        bind([ListenAddress("127.0.0.1", 1)])
 
     assert "no permission to listen on 127.0.0.1:1; ports below" in str(refused.value)
     assert "CAP_NET_BIND_SERVICE" in str(refused.value)
