@@ -8,6 +8,7 @@ import socket
 import ssl
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -98,6 +99,21 @@ def test_a_request_in_many_records_and_many_requests_in_one_are_answered(
         assert PAGE == client.answer().body
         client.send(REQUEST * 3)
         assert [PAGE] * 3 == [client.answer().body for _ in range(3)]
+
+
+def test_a_client_that_waits_for_acknowledgements_is_answered_without_delay(
+    serve: Serve, certificates: Certificates
+) -> None:
+    """One that does not set TCP_NODELAY: the kernel acknowledges the end of its handshake after 40 ms by itself."""
+    serving = serve()
+    took = []
+    for _ in range(20):
+        with serving.client(tls=certificates.client()) as client:
+            started = time.monotonic()
+            client.get("/metrics")
+            took.append(time.monotonic() - started)
+
+    assert min(took) < 0.03
 
 
 def test_plain_http_is_told_to_come_by_https(serve: Serve) -> None:
