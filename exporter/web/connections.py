@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Generic, Protocol, TypeVar
 
 
@@ -28,8 +28,15 @@ class Connections(Generic[_T]):
     Not thread-safe: all calls come from the event loop's thread. Deadlines are on the event loop's clock.
     """
 
-    def __init__(self, cap: int) -> None:
+    def __init__(self, cap: int, room: Callable[[], int] | None = None) -> None:
+        """Begin with none.
+
+        Args:
+            cap: How many there may be.
+            room: Asked for each newcomer how many there is room for, one at least, where that may be less.
+        """
         self._cap = cap
+        self._room = room or (lambda: cap)
         # Each in the order in which the connections came to that state.
         self._waiting: dict[_T, float] = {}
         self._working: dict[_T, None] = {}
@@ -46,7 +53,7 @@ class Connections(Generic[_T]):
 
     def next_to_go(self) -> _T | None:
         """The connection that the next newcomer would push out, if one."""
-        return next(iter(self._waiting or self._working)) if len(self) >= self._cap else None
+        return next(iter(self._waiting or self._working)) if len(self) >= min(self._cap, self._room()) else None
 
     def admit(self, connection: _T, deadline: float) -> None:
         """Enter a new connection, which waits for its client until the deadline; drops another past the cap."""

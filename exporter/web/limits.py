@@ -21,8 +21,11 @@ class Limits:
     and silent and dripping clients never push out a Prometheus that keeps its connection between scrapes.
 
     Attributes:
-        arrivals: Connections, at most, that have sent neither a whole request nor a whole TLS greeting yet. Past that,
-            the one that has waited longest is dropped.
+        places: Connections, at most, of all kinds together.
+        arrivals: Connections, at most, that have sent neither a whole request nor all of a TLS greeting that begins a
+            handshake. They have what places the others leave: the more of them can be left to wait, the fewer come
+            back. Past that, the one that has waited longest is dropped.
+        bulky: Connections, at most, of these that have sent more than `bulky_bytes`, counted apart.
         handshakes: Connections, at most, whose TLS handshake has begun, and that have not sent their first request yet.
             Past that, the one that has waited longest is dropped, of the address that has half of them if one has.
         connections: Connections, at most, that have. Past that, the one that has waited longest without a request in
@@ -45,7 +48,10 @@ class Limits:
         hello_seconds: How long a TLS client has for its answer to that, at the least, whoever else wants its place.
     """
 
-    arrivals: int = 512
+    places: int = 944
+    arrivals: int = 944
+    bulky: int = 256
+    bulky_bytes: int = 4 * 1024
     handshakes: int = 176
     connections: int = 256
     request_seconds: float = 5.0
@@ -68,15 +74,20 @@ class Limits:
         It takes some turns from a request to its answer: as many requests as are begun meanwhile must find room.
         """
         room = descriptors - self.turn - _OTHER_DESCRIPTORS
-        wanted = self.arrivals + self.handshakes + self.connections
-        if wanted <= room:
+        if self.places <= room:
             return self
-        connections = max(1, self.connections * room // wanted)
+
+        def share(limit: int) -> int:
+            return max(1, limit * room // self.places)
+
+        connections = share(self.connections)
         turn = max(1, min(self.turn, connections // _TURNS_FOR_AN_ANSWER))
         return replace(
             self,
-            arrivals=max(1, self.arrivals * room // wanted),
-            handshakes=max(1, self.handshakes * room // wanted),
+            places=max(3, room),
+            arrivals=share(self.arrivals),
+            bulky=share(self.bulky),
+            handshakes=share(self.handshakes),
             connections=connections,
             turn=turn,
             hellos=min(self.hellos, turn),

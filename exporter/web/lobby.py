@@ -49,6 +49,7 @@ class Lobby:
         limits: Limits,
         enter: Callable[[socket.socket, bytes, float, TlsStream | None], None],
         security: Callable[[], Security | None] = lambda: None,
+        served: Callable[[], int] = lambda: 0,
     ) -> None:
         """Open the lobby.
 
@@ -58,16 +59,19 @@ class Lobby:
             enter: Takes over a connection: its socket, what was read of its request, the deadline for the rest, its
                 TLS session.
             security: Asked for each connection that enters: what secures it; None is plain HTTP.
+            served: Tells how many connections are open that were handed over.
         """
         self._loop = loop
         self._limits = limits
         self._enter = enter
         self._security = security
+        self._served = served
         self._sessions: Sessions[_Arrival] = Sessions(limits.handshakes, limits.hello_seconds)
         self._greetings: dict[_Arrival, None] = {}
         self._hellos = 0
         self._timer: asyncio.TimerHandle | None = None
-        self._books: Connections[_Arrival] = Connections(limits.arrivals)
+        self._books: Connections[_Arrival] = Connections(limits.arrivals, self._count_places)
+        self._bulky: Connections[_Arrival] = Connections(limits.bulky)
         self._arrivals: dict[int, _Arrival] = {}
         self._ready: deque[int] = deque()
         self._epoll = select.epoll()
@@ -86,7 +90,7 @@ class Lobby:
             self._close(arrival)
 
     def __len__(self) -> int:
-        return len(self._books)
+        return len(self._books) + len(self._bulky)
 
     def has_place(self) -> bool:
         """Tell whether one more may be admitted: not if it pushed out one who has done all he can, and waits for us."""
@@ -99,17 +103,20 @@ class Lobby:
     def make_room(self) -> None:
         """Drop the longer-waiting half of the connections."""
         self._books.drop_waiting(len(self._books) // 2)
+        self._bulky.drop_waiting(len(self._bulky) // 2)
         self._sessions.drop_oldest(len(self._sessions) // 2)
 
     def drop_expired(self, now: float) -> None:
         """Drop the connections whose request has not come in time."""
         self._books.drop_expired(now)
+        self._bulky.drop_expired(now)
         self._sessions.drop_expired(now)
-        self._greetings = {arrival: None for arrival in self._greetings if arrival in self._books}
+        self._greetings = {arrival: None for arrival in self._greetings if self._waits(arrival)}
 
     def close(self) -> None:
         """Drop all and stop; may be called twice."""
         self._books.drop_all()
+        self._bulky.drop_all()
         self._sessions.drop_oldest(len(self._sessions))
         self._greetings.clear()
         if self._timer:
@@ -118,10 +125,18 @@ class Lobby:
             self._loop.remove_reader(self._epoll)
             self._epoll.close()
 
+    def _waits(self, arrival: _Arrival) -> bool:
+        return arrival in self._books or arrival in self._bulky
+
+    def _count_places(self) -> int:
+        """Count how many may wait here: as many as there is room for beside those who have come further."""
+        others = len(self._bulky) + len(self._sessions) + self._served()
+        return max(1, self._limits.places - others)
+
     def _read_ready(self) -> None:
         """Read from those that have sent something, in turn, until enough of them have been handed over."""
         if not self._ready:
-            self._ready.extend(fd for fd, _ in self._epoll.poll(0, self._limits.arrivals + self._limits.handshakes))
+            self._ready.extend(fd for fd, _ in self._epoll.poll(0, self._limits.places))
         reads, handed_over = _READS_FOR_EACH_ACCEPTED * self._limits.turn, 0
         while self._ready and reads and handed_over < self._limits.turn:
             reads -= 1
@@ -146,21 +161,29 @@ class Lobby:
             if arrival.stream.hold(data, self._limits.head_bytes):
                 self._greetings[arrival] = None
                 self._greet()
+            self._note_size(arrival)
         except SessionError as error:
             with suppress(OSError):
                 arrival.sock.send(arrival.stream.outgoing())
             self._refuse(arrival, error)
         return False
 
+    def _note_size(self, arrival: _Arrival) -> None:
+        """Have one that has sent a lot be one of few."""
+        if arrival.size > self._limits.bulky_bytes and arrival in self._books:
+            self._books.remove(arrival)
+            self._bulky.admit(arrival, arrival.deadline)
+
     def _greet(self) -> None:
         """Begin the handshakes of those that wait for it longest, as many as there is room and time for."""
         while self._greetings and self._hellos < self._limits.hellos and self._sessions.has_room(self._loop.time()):
             arrival = next(iter(self._greetings))
             del self._greetings[arrival]
-            if arrival in self._books:
+            if self._waits(arrival):
                 self._hellos += 1
                 # From here on it is no longer those who send nothing that could push it out.
                 self._books.remove(arrival)
+                self._bulky.remove(arrival)
                 self._sessions.admit(arrival, arrival.address(), self._loop.time(), arrival.deadline)
                 self._take(arrival, b"")
         if (self._greetings or self._hellos) and not self._timer:
@@ -180,6 +203,7 @@ class Lobby:
             return False
         arrival.begun += fresh
         if not fresh or not self._is_due(arrival, len(fresh)):
+            self._note_size(arrival)
             return False
         self._epoll.unregister(arrival.sock)
         self._forget(arrival)
@@ -213,6 +237,7 @@ class Lobby:
 
     def _forget(self, arrival: _Arrival) -> None:
         self._books.remove(arrival)
+        self._bulky.remove(arrival)
         self._sessions.remove(arrival)
         self._greetings.pop(arrival, None)
         self._arrivals.pop(arrival.sock.fileno(), None)
@@ -260,6 +285,11 @@ class _Arrival:
         self.head_bytes = 0
         """How long the head is, its empty line included; 0 until that is there."""
         self._arrivals = arrivals
+
+    @property
+    def size(self) -> int:
+        """How many bytes are kept of what it has sent."""
+        return len(self.begun) + (self.stream.held_bytes if self.stream else 0)
 
     def address(self) -> str:
         try:

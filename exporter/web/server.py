@@ -63,7 +63,7 @@ class _Server:
         self._state = ServerState()
         self._books: Connections[Connection] = Connections(limits.connections)
         self._loop = asyncio.get_running_loop()
-        self._lobby = Lobby(self._loop, limits, self._enter, security)
+        self._lobby = Lobby(self._loop, limits, self._enter, security, lambda: len(self._books))
 
     async def run(self, sockets: Sequence[socket.socket], stop: asyncio.Event) -> None:
         listeners = []

@@ -51,6 +51,11 @@ class TlsStream:
         """Whether OpenSSL has taken up the handshake."""
         return self._session is not None
 
+    @property
+    def held_bytes(self) -> int:
+        """How much is kept of what the client has sent."""
+        return len(self._begun)
+
     def hold(self, data: bytes, most: int) -> bool:
         """Keep what the client has sent for when the handshake begins, which `feed` with nothing more does.
 

@@ -199,6 +199,51 @@ def test_slow_connections_never_push_out_a_scraper_that_keeps_its_own(stack: Exi
     assert PAGE == kept.get("/metrics").body
 
 
+def test_silent_connections_have_the_places_that_nobody_else_needs_and_give_them_back(stack: ExitStack) -> None:
+    serving = serve(stack, replace(PATIENT, places=4))
+    silent = [connect(stack, serving) for _ in range(3)]
+
+    kept = connect(stack, serving)
+    assert PAGE == kept.get("/metrics").body
+    assert [False, False, False] == [client.is_closed() for client in silent]
+    another = connect(stack, serving)
+    assert PAGE == another.get("/metrics").body
+
+    wait_until_cut(silent[0])
+    assert [False, False] == [client.is_closed() for client in silent[1:]]
+    assert PAGE == kept.get("/metrics").body
+
+
+@pytest.mark.parametrize(
+    "beginning",
+    [
+        pytest.param(b"GET /metrics HTTP/1.1\r\nA: " + b"a" * 5000, id="a long head"),
+        pytest.param(b"POST /echo HTTP/1.1\r\nContent-Length: 8000\r\n" + HOST + b"\r\n" + b"a" * 5000, id="a body"),
+    ],
+)
+def test_few_may_have_sent_a_lot_of_a_request_and_push_out_none_but_their_own(
+    stack: ExitStack, beginning: bytes
+) -> None:
+    serving = serve(stack, replace(PATIENT, bulky=2))
+    silent = connect(stack, serving)
+    bulky = []
+    for _ in range(4):
+        bulky.append(connect(stack, serving))
+        bulky[-1].send(beginning)
+        assert PAGE == connect(stack, serving).get("/metrics").body  # what was sent before has been read
+
+    for client in bulky[:2]:
+        wait_until_cut(client)
+    assert [False, False, False] == [client.is_closed() for client in (silent, *bulky[2:])]
+
+
+def test_those_who_have_sent_a_lot_of_a_request_have_no_more_time_for_the_rest(stack: ExitStack) -> None:
+    client = connect(stack, serve(stack, Limits(request_seconds=SHORT)))
+    client.send(b"GET /metrics HTTP/1.1\r\nA: " + b"a" * 5000)
+
+    wait_until_cut(client, b"a")
+
+
 def test_in_a_burst_no_request_is_dropped_unread(stack: ExitStack) -> None:
     serving = Serving(limits=replace(PATIENT, arrivals=1))
     clients = [connect(stack, serving) for _ in range(40)]
