@@ -45,7 +45,12 @@ class Limits:
         turn: Connections accepted, and first requests begun, before others are served again.
         hellos: TLS clients greeted before others are served again: each costs a signature. While more of them wait for
             theirs than there is room for, no connection is accepted, or they would push out one another.
-        hello_seconds: How long a TLS client has for its answer to that, at the least, whoever else wants its place.
+        unasked: TLS handshakes under way, or due, up to which a client's first greeting begins its own. Past that, it
+            is asked to greet once more first, if it can be.
+        hello_seconds: How long a TLS client has for its answer to its handshake's beginning, at the least, whoever else
+            wants its place.
+        retry_seconds: The same for its second greeting, beside the time that its packets take, both no longer than
+            `hello_seconds`.
     """
 
     places: int = 944
@@ -65,7 +70,9 @@ class Limits:
     receive_buffer_bytes: int = 16 * 1024
     turn: int = 16
     hellos: int = 4
+    unasked: int = 44
     hello_seconds: float = 0.1
+    retry_seconds: float = 0.05
 
     def within(self, descriptors: int) -> Limits:
         """The same limits with no more connections than fit into this many file descriptors; one of each at least.
@@ -88,6 +95,7 @@ class Limits:
             arrivals=share(self.arrivals),
             bulky=share(self.bulky),
             handshakes=share(self.handshakes),
+            unasked=share(self.unasked),
             connections=connections,
             turn=turn,
             hellos=min(self.hellos, turn),

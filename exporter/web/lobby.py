@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 import select
 import socket
@@ -12,11 +13,11 @@ from contextlib import suppress
 
 import structlog
 
+from exporter.web.arrival import Arrival
 from exporter.web.connections import Connections
+from exporter.web.handshakes import Handshakes
 from exporter.web.limits import Limits
 from exporter.web.security import Security
-from exporter.web.sessions import Sessions
-from exporter.web.sockets import reset_on_close
 from exporter.web.tls_stream import SessionError, TlsStream
 
 _HEAD_END = re.compile(rb"\n\r?\n")
@@ -24,7 +25,6 @@ _LENGTH = re.compile(rb"\ncontent-length:[ \t]*([0-9]{1,9})[ \t\r]*\n", re.IGNOR
 _CHUNKED = re.compile(rb"\ntransfer-encoding:", re.IGNORECASE)
 _EXPECTS = re.compile(rb"\nexpect:", re.IGNORECASE)
 _FIRST_PRINTABLE = 0x21
-_PAUSE_SECONDS = 0.01
 _READS_FOR_EACH_ACCEPTED = 4
 """So many reads for each connection accepted: they keep up where all drip at once."""
 
@@ -38,7 +38,8 @@ class Lobby:
     enter or to leave is one system call.
 
     A TLS handshake is made here too, on the same terms: its first bytes cost nothing until they are whole, and there
-    are few sessions at a time of clients that have not sent a request yet.
+    are few sessions at a time of clients that have not sent a request yet. Where many have fallen silent after their
+    greeting, a client has to greet twice before it costs more than its bytes.
 
     What a request means is not decided here, only when it is worth to look at it: the protocol gets every byte.
     """
@@ -66,13 +67,10 @@ class Lobby:
         self._enter = enter
         self._security = security
         self._served = served
-        self._sessions: Sessions[_Arrival] = Sessions(limits.handshakes, limits.hello_seconds)
-        self._greetings: dict[_Arrival, None] = {}
-        self._hellos = 0
-        self._timer: asyncio.TimerHandle | None = None
-        self._books: Connections[_Arrival] = Connections(limits.arrivals, self._count_places)
-        self._bulky: Connections[_Arrival] = Connections(limits.bulky)
-        self._arrivals: dict[int, _Arrival] = {}
+        self._handshakes = Handshakes(loop, limits, self._begin_handshake)
+        self._books: Connections[Arrival] = Connections(limits.arrivals, self._count_places)
+        self._bulky: Connections[Arrival] = Connections(limits.bulky)
+        self._arrivals: dict[int, Arrival] = {}
         self._ready: deque[int] = deque()
         self._epoll = select.epoll()
         loop.add_reader(self._epoll, self._read_ready)
@@ -81,7 +79,7 @@ class Lobby:
         """Take in an accepted, non-blocking socket; drops the longest-waiting one if there is no room."""
         deadline = self._loop.time() + self._limits.request_seconds
         security = self._security()
-        arrival = _Arrival(sock, deadline, TlsStream(security) if security else None, self._arrivals)
+        arrival = Arrival(sock, deadline, TlsStream(security) if security else None, self._arrivals)
         self._books.admit(arrival, arrival.deadline)
         self._arrivals[sock.fileno()] = arrival
         try:
@@ -93,44 +91,42 @@ class Lobby:
         return len(self._books) + len(self._bulky)
 
     def has_place(self) -> bool:
-        """Tell whether one more may be admitted: not if it pushed out one who has done all he can, and waits for us."""
-        other = self._books.next_to_go()
-        if other and other not in self._greetings:
-            # A last look: in a burst its request may be there, and just not have been read yet.
-            self._read(other)
-        return other not in self._greetings
+        """Tell whether one more may be admitted: not if it pushed out one who waits for us, or has to answer yet."""
+        for _ in range(self._limits.turn):
+            other = self._books.next_to_go()
+            if other is None:
+                return True
+            if other.safe_until <= self._loop.time():
+                # A last look: in a burst its request may be there, and just not have been read yet.
+                self._read(other)
+            if other is self._books.next_to_go():
+                return other.safe_until <= self._loop.time()
+        return False
 
     def make_room(self) -> None:
         """Drop the longer-waiting half of the connections."""
         self._books.drop_waiting(len(self._books) // 2)
         self._bulky.drop_waiting(len(self._bulky) // 2)
-        self._sessions.drop_oldest(len(self._sessions) // 2)
+        self._handshakes.drop_oldest(len(self._handshakes) // 2)
 
     def drop_expired(self, now: float) -> None:
         """Drop the connections whose request has not come in time."""
         self._books.drop_expired(now)
         self._bulky.drop_expired(now)
-        self._sessions.drop_expired(now)
-        self._greetings = {arrival: None for arrival in self._greetings if self._waits(arrival)}
+        self._handshakes.drop_expired(now)
 
     def close(self) -> None:
         """Drop all and stop; may be called twice."""
         self._books.drop_all()
         self._bulky.drop_all()
-        self._sessions.drop_oldest(len(self._sessions))
-        self._greetings.clear()
-        if self._timer:
-            self._timer.cancel()
+        self._handshakes.close()
         if not self._epoll.closed:
             self._loop.remove_reader(self._epoll)
             self._epoll.close()
 
-    def _waits(self, arrival: _Arrival) -> bool:
-        return arrival in self._books or arrival in self._bulky
-
     def _count_places(self) -> int:
         """Count how many may wait here: as many as there is room for beside those who have come further."""
-        others = len(self._bulky) + len(self._sessions) + self._served()
+        others = len(self._bulky) + len(self._handshakes) + self._served()
         return max(1, self._limits.places - others)
 
     def _read_ready(self) -> None:
@@ -144,7 +140,7 @@ class Lobby:
             if arrival := self._arrivals.get(self._ready.popleft()):
                 handed_over += self._read(arrival)
 
-    def _read(self, arrival: _Arrival) -> bool:
+    def _read(self, arrival: Arrival) -> bool:
         """Read what an arrival has sent; return whether it was handed over."""
         try:
             data = arrival.sock.recv(2 * self._limits.receive_buffer_bytes)
@@ -158,43 +154,40 @@ class Lobby:
         if arrival.stream is None or arrival.stream.has_begun:
             return self._take(arrival, data)
         try:
-            if arrival.stream.hold(data, self._limits.head_bytes):
-                self._greetings[arrival] = None
-                self._greet()
+            if arrival.stream.hold(data, self._limits.head_bytes) and arrival not in self._handshakes:
+                self._greet(arrival, arrival.stream)
             self._note_size(arrival)
-        except SessionError as error:
+        except (SessionError, OSError) as error:
             with suppress(OSError):
                 arrival.sock.send(arrival.stream.outgoing())
             self._refuse(arrival, error)
         return False
 
-    def _note_size(self, arrival: _Arrival) -> None:
+    def _note_size(self, arrival: Arrival) -> None:
         """Have one that has sent a lot be one of few."""
         if arrival.size > self._limits.bulky_bytes and arrival in self._books:
             self._books.remove(arrival)
             self._bulky.admit(arrival, arrival.deadline)
 
-    def _greet(self) -> None:
-        """Begin the handshakes of those that wait for it longest, as many as there is room and time for."""
-        while self._greetings and self._hellos < self._limits.hellos and self._sessions.has_room(self._loop.time()):
-            arrival = next(iter(self._greetings))
-            del self._greetings[arrival]
-            if self._waits(arrival):
-                self._hellos += 1
-                # From here on it is no longer those who send nothing that could push it out.
-                self._books.remove(arrival)
-                self._bulky.remove(arrival)
-                self._sessions.admit(arrival, arrival.address(), self._loop.time(), arrival.deadline)
-                self._take(arrival, b"")
-        if (self._greetings or self._hellos) and not self._timer:
-            delay = 0 if self._hellos else _PAUSE_SECONDS
-            self._timer = self._loop.call_later(delay, self._greet_again)
+    def _greet(self, arrival: Arrival, stream: TlsStream) -> None:
+        """Answer a client whose greeting is there, or have it wait for that."""
+        if self._handshakes.is_crowded() and stream.ask_again():
+            _send(arrival.sock, stream)
+            # It is no longer one of those who have said nothing for longest.
+            self._books.wait(arrival, arrival.deadline)
+            time_to_answer = min(self._limits.retry_seconds + arrival.round_trip(), self._limits.hello_seconds)
+            arrival.safe_until = self._loop.time() + time_to_answer
+        else:
+            arrival.safe_until = math.inf
+            self._handshakes.add(arrival)
 
-    def _greet_again(self) -> None:
-        self._timer, self._hellos = None, 0
-        self._greet()
+    def _begin_handshake(self, arrival: Arrival) -> None:
+        # From here on it is no longer those who send nothing that could push it out.
+        self._books.remove(arrival)
+        self._bulky.remove(arrival)
+        self._take(arrival, b"")
 
-    def _take(self, arrival: _Arrival, data: bytes) -> bool:
+    def _take(self, arrival: Arrival, data: bytes) -> bool:
         """Take what was read; return whether the arrival was handed over."""
         try:
             fresh = _decrypt(arrival.sock, arrival.stream, data) if arrival.stream else data
@@ -210,7 +203,7 @@ class Lobby:
         self._enter(arrival.sock, arrival.begun, arrival.deadline, arrival.stream)
         return True
 
-    def _is_due(self, arrival: _Arrival, fresh: int) -> bool:
+    def _is_due(self, arrival: Arrival, fresh: int) -> bool:
         """Whether the protocol can do something with what is there, of which so many bytes are new."""
         begun, limits = arrival.begun, self._limits
         if begun[0] < _FIRST_PRINTABLE:
@@ -227,19 +220,18 @@ class Lobby:
         is_chunked = _CHUNKED.search(begun, 0, arrival.head_bytes)
         return not is_chunked or b"\r\n\r\n" in begun[arrival.head_bytes :]
 
-    def _refuse(self, arrival: _Arrival, reason: Exception) -> None:
+    def _refuse(self, arrival: Arrival, reason: Exception) -> None:
         structlog.get_logger().debug("tls_client_refused", address=arrival.address(), reason=reason)
         self._close(arrival)
 
-    def _close(self, arrival: _Arrival) -> None:
+    def _close(self, arrival: Arrival) -> None:
         self._forget(arrival)
         arrival.sock.close()
 
-    def _forget(self, arrival: _Arrival) -> None:
+    def _forget(self, arrival: Arrival) -> None:
         self._books.remove(arrival)
         self._bulky.remove(arrival)
-        self._sessions.remove(arrival)
-        self._greetings.pop(arrival, None)
+        self._handshakes.remove(arrival)
         self._arrivals.pop(arrival.sock.fileno(), None)
 
 
@@ -257,10 +249,14 @@ def _decrypt(sock: socket.socket, stream: TlsStream, data: bytes) -> bytes:
         if stream.is_open and not fresh:
             _acknowledge(sock)
     finally:
-        # The buffer of a connection this young is empty, and takes it all.
-        if (answer := stream.outgoing()) and sock.send(answer) < len(answer):
-            raise BlockingIOError
+        _send(sock, stream)
     return fresh
+
+
+def _send(sock: socket.socket, stream: TlsStream) -> None:
+    """Send what the session has to say; the buffer of a connection this young is empty, and takes it all."""
+    if (answer := stream.outgoing()) and sock.send(answer) < len(answer):
+        raise BlockingIOError
 
 
 def _acknowledge(sock: socket.socket) -> None:
@@ -270,34 +266,3 @@ def _acknowledge(sock: socket.socket) -> None:
     does not set TCP_NODELAY waits for just that before it sends its request.
     """
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
-
-
-class _Arrival:
-    __slots__ = ("_arrivals", "begun", "deadline", "head_bytes", "sock", "stream")
-
-    def __init__(
-        self, sock: socket.socket, deadline: float, stream: TlsStream | None, arrivals: dict[int, _Arrival]
-    ) -> None:
-        self.sock = sock
-        self.deadline = deadline
-        self.stream = stream
-        self.begun = b""
-        self.head_bytes = 0
-        """How long the head is, its empty line included; 0 until that is there."""
-        self._arrivals = arrivals
-
-    @property
-    def size(self) -> int:
-        """How many bytes are kept of what it has sent."""
-        return len(self.begun) + (self.stream.held_bytes if self.stream else 0)
-
-    def address(self) -> str:
-        try:
-            return str(self.sock.getpeername()[0])
-        except OSError:  # it has gone
-            return ""
-
-    def drop(self) -> None:
-        self._arrivals.pop(self.sock.fileno(), None)
-        reset_on_close(self.sock)
-        self.sock.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import ssl
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 
@@ -15,6 +15,8 @@ class Security:
     context: ssl.SSLContext
     client_names: frozenset[str] | None = field(default=None)
     """Subject alternative names of which a client's certificate must have one; None lets in all that verify."""
+    retries: Mapping[int, ssl.SSLContext] = field(default_factory=dict)
+    """For clients that are asked to greet twice: by a group's number in TLS, a context with that group alone."""
 
     def admits(self, client: ssl.SSLObject) -> bool:
         """Tell whether a client that has completed its handshake may come in."""

@@ -18,6 +18,8 @@ from typing import Any
 import bcrypt
 import pytest
 
+from exporter.web.config.loading import load
+from exporter.web.limits import Limits
 from tests import programs
 from tests.ended import Ended
 from tests.exporter_program import ExporterProgram
@@ -25,7 +27,7 @@ from tests.integration.conftest import MakeFail2ban, RunExporter
 from tests.real_fail2ban import Jail
 from tests.waiting import DEADLINE, wait_until
 from tests.web.certificates import Certificates, write_web_config
-from tests.web.serving import Client
+from tests.web.serving import Client, Serving
 
 ALICE = "alice:open sesame"
 MUTUAL = "  client_auth_type: RequireAndVerifyClientCert\n  client_ca_file: ca.pem\n"
@@ -48,7 +50,9 @@ def certificates(tmp_path: Path) -> Certificates:
 class Prometheus(Ended):
     """The real one, scraping five times a second; ended with its block."""
 
-    def __init__(self, folder: Path, jobs: Mapping[str, Mapping[str, object]]) -> None:
+    def __init__(
+        self, folder: Path, jobs: Mapping[str, Mapping[str, object]], version: str = "prometheus-2.42"
+    ) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self._port: int = probe.getsockname()[1]
@@ -59,7 +63,7 @@ class Prometheus(Ended):
         (folder / "prometheus.yml").write_text(json.dumps(configuration))
         self._process = subprocess.Popen(
             [
-                programs.program("prometheus-2.42") / "usr/bin/prometheus",
+                programs.program(version) / "usr/bin/prometheus",
                 f"--config.file={folder}/prometheus.yml",
                 f"--storage.tsdb.path={folder}/data",
                 f"--web.listen-address=127.0.0.1:{self._port}",
@@ -92,7 +96,7 @@ class Prometheus(Ended):
             return {"activeTargets": [], "result": []}  # it has not started yet
 
 
-def job(exporter: ExporterProgram, certificates: Certificates, **more: object) -> dict[str, object]:
+def job(exporter: ExporterProgram | Serving, certificates: Certificates, **more: object) -> dict[str, object]:
     """How Prometheus is told to scrape an exporter whose authority it trusts."""
     trust = {"ca_file": str(certificates.folder / "ca.pem")}
     tls = more.pop("tls_config", {})
@@ -119,6 +123,21 @@ def test_prometheus_scrapes_by_tls_alone(run_exporter: RunExporter, certificates
         wait_until(lambda: prometheus.value("fail2ban_up") == 1, "it has scraped")
 
         assert {"tls": ""} == prometheus.targets()
+
+
+@pytest.mark.parametrize("version", ["prometheus-2.42", "prometheus-3.5"])
+def test_prometheus_greets_twice_where_it_is_asked_to(certificates: Certificates, tmp_path: Path, version: str) -> None:
+    """As everybody is while many TLS clients have greeted and say no more; Go's TLS changes from release to release."""
+    security = load(write_web_config(tmp_path, MUTUAL)).security
+    shown = {"tls_config": {"cert_file": f"{tmp_path}/prometheus.pem", "key_file": f"{tmp_path}/prometheus.key"}}
+
+    with (
+        Serving(limits=Limits(unasked=0), security=security) as serving,
+        Prometheus(tmp_path, {"asked": job(serving, certificates, **shown)}, version) as prometheus,
+    ):
+        wait_until(lambda: prometheus.value("up") == 1, "it has scraped")
+
+        assert {"asked": ""} == prometheus.targets()
 
 
 def test_prometheus_scrapes_by_tls_with_certificate_and_password_and_in_no_other_way(

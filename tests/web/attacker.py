@@ -21,9 +21,10 @@ LONGEST = 60.0
 _DRIP_SECONDS = 1.0
 
 
-def client_hello() -> bytes:
+def client_hello(newest: ssl.TLSVersion = ssl.TLSVersion.MAXIMUM_SUPPORTED) -> bytes:
     """The first thing that a TLS client says."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.maximum_version = newest
     context.check_hostname = False
     outgoing = ssl.MemoryBIO()
     try:
@@ -39,6 +40,7 @@ _BEGINNINGS = {
     "readers": b"GET /metrics HTTP/1.1\r\nHost: test\r\n\r\n" * 3,
     "silent": b"",
     "hellos": client_hello(),
+    "old hellos": client_hello(ssl.TLSVersion.TLSv1_2),
     "half hellos": client_hello()[:50],
 }
 _DRIPS = {"heads": b"a", "bodies": b"a", "half hellos": b"a"}

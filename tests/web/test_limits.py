@@ -34,6 +34,7 @@ def test_those_who_have_come_further_leave_places_to_newcomers(descriptors: int)
 
     assert kept >= limits.places // 3
     assert limits.places >= limits.arrivals >= limits.bulky >= 1
+    assert limits.handshakes >= limits.unasked >= 1
 
 
 def test_the_limit_that_counts_is_the_one_in_force() -> None:

@@ -159,7 +159,7 @@ def test_others_scrape_on_while_slow_connections_come_and_come_back(target: Targ
     withstand(kind, target)
 
 
-@pytest.mark.parametrize("kind", ["silent", "half hellos", "hellos"])
+@pytest.mark.parametrize("kind", ["silent", "half hellos", "hellos", "old hellos"])
 def test_others_scrape_on_while_tls_handshakes_are_begun_and_never_ended(tls_target: Target, kind: str) -> None:
     withstand(kind, tls_target)
 

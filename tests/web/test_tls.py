@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,12 +25,14 @@ from tests import programs
 from tests.waiting import DEADLINE, wait_until
 from tests.web.attacker import client_hello
 from tests.web.certificates import Certificates, write_web_config
+from tests.web.peer import Peer
 from tests.web.serving import BIG_PAGE, PAGE, Client, Serving
 
 REQUEST = b"GET /metrics HTTP/1.1\r\nHost: test\r\n\r\n"
 MUTUAL = "  client_auth_type: RequireAndVerifyClientCert\n  client_ca_file: ca.pem\n"
 OPTIONAL = "  client_auth_type: VerifyClientCertIfGiven\n  client_ca_file: ca.pem\n"
 QUICK = Limits(request_seconds=0.2)
+EVERYBODY_IS_ASKED = Limits(unasked=0)
 
 
 @pytest.fixture
@@ -114,6 +117,70 @@ def test_a_client_that_waits_for_acknowledgements_is_answered_without_delay(
             took.append(time.monotonic() - started)
 
     assert min(took) < 0.03
+
+
+@pytest.mark.parametrize("text", ["", MUTUAL, "  min_version: TLS13\n", "  max_version: TLS12\n"])
+def test_a_client_that_is_asked_to_greet_twice_or_can_t_be_is_served(
+    serve: Serve, certificates: Certificates, text: str
+) -> None:
+    certificates.issue("prometheus", "prometheus.example")
+    serving = serve(text, EVERYBODY_IS_ASKED)
+
+    assert PAGE == serving.get("/metrics", certificates.client("prometheus")).body
+
+
+def test_openssl_s_own_client_greets_twice_where_many_have_greeted_and_say_no_more(serve: Serve) -> None:
+    serving = serve(limits=Limits(request_seconds=DEADLINE))
+    quiet = s_client(serving, "-tls1_3")
+    silent = []
+    try:
+        for _ in range(Limits().unasked):
+            silent.append(serving.client())
+            silent[-1].send(client_hello())
+            silent[-1].peek()
+
+        crowded = s_client(serving, "-tls1_3")
+    finally:
+        for client in silent:
+            client.socket.close()
+
+    assert "Server Temp Key: X25519" in quiet
+    assert "Server Temp Key: ECDH, prime256v1" in crowded
+
+
+def test_a_certificate_replaced_between_two_greetings_costs_no_client_its_session(
+    serve: Serve, certificates: Certificates
+) -> None:
+    serving = serve(limits=EVERYBODY_IS_ASKED)
+    peer = Peer(certificates.client())
+    with serving.client() as client:
+        client.send(peer.hear(b""))
+        client.peek()
+        certificates.issue("server", "localhost")
+        serving.security = secured(certificates)
+
+        while not peer.is_open:
+            client.send(peer.hear(client.socket.recv(65536)))
+
+        with serving.client(tls=certificates.client()) as other:
+            assert shown_certificate(other) != peer.session.getpeercert(binary_form=True)
+
+
+def test_a_client_that_was_asked_to_greet_twice_has_its_time_whoever_comes_meanwhile(
+    serve: Serve, certificates: Certificates
+) -> None:
+    serving = serve(limits=replace(EVERYBODY_IS_ASKED, arrivals=2, hello_seconds=60, retry_seconds=60))
+    with serving.client() as leaves, serving.client() as asked:
+        for client in (leaves, asked):
+            client.send(client_hello())
+            client.peek()
+        for _ in range(3):
+            serving.client().socket.close()
+
+        leaves.socket.close()
+        assert PAGE == serving.get("/metrics", certificates.client()).body
+
+        assert not asked.is_closed()
 
 
 def test_plain_http_is_told_to_come_by_https(serve: Serve) -> None:
@@ -369,8 +436,9 @@ def shown_certificate(client: Client) -> bytes:
 @pytest.mark.parametrize(
     "sent", [b"", client_hello()[:3], client_hello()[:50], client_hello()], ids=["nothing", "head", "part", "all"]
 )
-def test_half_a_handshake_is_given_no_more_time_than_half_a_request(serve: Serve, sent: bytes) -> None:
-    serving = serve(limits=QUICK)
+@pytest.mark.parametrize("limits", [QUICK, replace(QUICK, unasked=0)], ids=["", "asked"])
+def test_half_a_handshake_is_given_no_more_time_than_half_a_request(serve: Serve, limits: Limits, sent: bytes) -> None:
+    serving = serve(limits=limits)
     with serving.client() as client:
         if sent:
             client.send(sent)
@@ -412,8 +480,11 @@ def test_the_server_ends_at_once_with_handshakes_under_way(serve: Serve, sent: b
         assert serving.stop() < 2.0
 
 
-def test_clients_that_break_off_the_handshake_leave_nothing_behind(serve: Serve, certificates: Certificates) -> None:
-    serving = serve(limits=Limits(arrivals=2, handshakes=2))
+@pytest.mark.parametrize("unasked", [0, 44])
+def test_clients_that_break_off_the_handshake_leave_nothing_behind(
+    serve: Serve, certificates: Certificates, unasked: int
+) -> None:
+    serving = serve(limits=Limits(arrivals=2, handshakes=2, unasked=unasked))
     for length in range(0, len(client_hello()) + 1, 7):
         with serving.client() as client:
             client.send(client_hello()[:length])
@@ -421,10 +492,11 @@ def test_clients_that_break_off_the_handshake_leave_nothing_behind(serve: Serve,
     assert PAGE == serving.get("/metrics", certificates.client()).body
 
 
+@pytest.mark.parametrize("unasked", [0, 1, 44])
 def test_more_clients_at_once_than_there_are_places_wait_and_none_is_pushed_out(
-    serve: Serve, certificates: Certificates
+    serve: Serve, certificates: Certificates, unasked: int
 ) -> None:
-    serving = serve(limits=Limits(arrivals=2, handshakes=1, hello_seconds=60))
+    serving = serve(limits=Limits(arrivals=2, handshakes=1, unasked=unasked, hello_seconds=60, retry_seconds=60))
     context = certificates.client()
     release = threading.Event()
     serving.call(lambda: release.wait(DEADLINE))

@@ -39,6 +39,8 @@ CIPHER_SUITES_REFUSED = dict.fromkeys(
 )
 
 CURVES = {"CurveP256": "prime256v1", "CurveP384": "secp384r1", "CurveP521": "secp521r1", "X25519": "X25519"}
+RETRY_CURVES = {"CurveP256": 23, "X25519": 29}
+"""The curves that are quick in OpenSSL, which clients as good as never have sent keys of both of; TLS's numbers."""
 CURVES_REFUSED = {"X25519MLKEM768": "Python's ssl can't choose it"}
 CAN_ORDER_CURVES = hasattr(ssl.SSLContext, "set_groups")
 """Python 3.15 and later; the ones before can set a single curve."""

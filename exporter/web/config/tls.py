@@ -37,6 +37,24 @@ def secure(section: TlsServer, material: Material) -> Security:
     Raises:
         Unusable: It can't be had.
     """
+    allowed_names = normal_names(section.client_allowed_sans) if section.client_allowed_sans else None
+    context = _make_context(section, material, section.curve_preferences)
+    return Security(context, allowed_names, _make_retries(section, material))
+
+
+def _make_retries(section: TlsServer, material: Material) -> dict[int, ssl.SSLContext]:
+    """Make what clients can be asked by to greet twice: only in TLS 1.3, and by one of several curves."""
+    allowed = section.curve_preferences or list(names.CURVES)
+    if names.VERSIONS[section.max_version] < ssl.TLSVersion.TLSv1_3 or len(allowed) == 1:
+        return {}
+    return {
+        number: _make_context(section, material, [curve])
+        for curve, number in names.RETRY_CURVES.items()
+        if curve in allowed
+    }
+
+
+def _make_context(section: TlsServer, material: Material, curves: list[str]) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.options |= _OPTIONS
     context.num_tickets = 0
@@ -47,7 +65,7 @@ def secure(section: TlsServer, material: Material) -> Security:
     if not section.prefer_server_cipher_suites:
         context.options &= ~ssl.OP_CIPHER_SERVER_PREFERENCE
     _choose_suites(context, section.cipher_suites)
-    _choose_curves(context, section.curve_preferences)
+    _choose_curves(context, curves)
     try:
         _load_certificate(context, material)
     except OSError as error:
@@ -56,7 +74,7 @@ def secure(section: TlsServer, material: Material) -> Security:
     if material.client_ca is not None:
         _load_client_ca(context, material.client_ca)
     context.verify_mode = names.CLIENT_AUTH[section.client_auth_type]
-    return Security(context, normal_names(section.client_allowed_sans) if section.client_allowed_sans else None)
+    return context
 
 
 def _choose_suites(context: ssl.SSLContext, suites: list[str]) -> None:

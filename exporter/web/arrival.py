@@ -1,0 +1,71 @@
+"""A connection that has not sent its first request yet."""
+
+from __future__ import annotations
+
+import socket
+import sys
+
+from exporter.web.sockets import reset_on_close
+from exporter.web.tls_stream import TlsStream
+
+_ROUND_TRIP = slice(68, 72)
+"""Where the kernel's `struct tcp_info` has `tcpi_rtt`, in microseconds."""
+
+
+class Arrival:
+    """What the lobby knows of one."""
+
+    __slots__ = ("_arrivals", "begun", "deadline", "head_bytes", "safe_until", "sock", "stream")
+
+    def __init__(
+        self, sock: socket.socket, deadline: float, stream: TlsStream | None, arrivals: dict[int, Arrival]
+    ) -> None:
+        """Begin with nothing read.
+
+        Args:
+            sock: The socket.
+            deadline: For its first request, on the event loop's clock.
+            stream: Its TLS session; None without TLS.
+            arrivals: All arrivals by file descriptor, which it leaves when it is dropped.
+        """
+        self.sock = sock
+        self.deadline = deadline
+        self.stream = stream
+        self.begun = b""
+        """What it has sent of its request."""
+        self.head_bytes = 0
+        """How long the head is, its empty line included; 0 until that is there."""
+        self.safe_until = 0.0
+        """Until then nobody may push it out: it has done all that it can, or has had no time to."""
+        self._arrivals = arrivals
+
+    @property
+    def size(self) -> int:
+        """How many bytes are kept of what it has sent."""
+        return len(self.begun) + (self.stream.held_bytes if self.stream else 0)
+
+    def address(self) -> str:
+        """Where it comes from; empty once it has gone."""
+        try:
+            return str(self.sock.getpeername()[0])
+        except OSError:
+            return ""
+
+    def round_trip(self) -> float:
+        """How many seconds away it is, as the kernel measured.
+
+        Raises:
+            OSError: It has gone.
+        """
+        info = self.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _ROUND_TRIP.stop)
+        return int.from_bytes(info[_ROUND_TRIP], sys.byteorder) / 1_000_000
+
+    def is_gone(self) -> bool:
+        """Whether its socket is closed, or somebody else's."""
+        return self._arrivals.get(self.sock.fileno()) is not self
+
+    def drop(self) -> None:
+        """Cut it off."""
+        self._arrivals.pop(self.sock.fileno(), None)
+        reset_on_close(self.sock)
+        self.sock.close()
