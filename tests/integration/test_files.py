@@ -219,7 +219,7 @@ def test_while_fail2ban_bans_its_database_is_counted_all_the_time_and_no_write_o
     assert known == sorted(known)
     # Else it was no test: it was read in between the bans.
     print(f"{len(known)} counts, {len(set(known))} of them different ones")
-    assert len(set(known)) > 10
+    assert len(set(known)) > 5
     assert fail2ban.complaints() == []
     fail2ban.stop()
     assert rows(fail2ban.dbfile) == len(addresses)
