@@ -24,10 +24,11 @@ TOGETHER = ("end_to_end", "browser", "integration/test_configuration.py", "monit
 """Where tests share what is costly to make: one worker runs all of a place."""
 ALONE = (
     "web/test_slow_connections.py",
+    "firewall/test_many_bans.py",
     "integration/test_web_config.py::test_a_slow_hash_keeps_nobody_else_waiting_and_the_end_neither",
     "faults/test_signals.py::test_sigterm_at_any_moment_ends_it_with_status_0_and_the_state_written",
 )
-"""Where tests have two seconds for something while there is more to do than the machine can: none runs beside them."""
+"""Where tests have a second or two for something, and much to do in it: no other test runs beside them."""
 
 _WORKERS_PER_CORE = 2
 

@@ -358,7 +358,9 @@ def test_what_was_recalled_is_not_written_again(disk: Disk) -> None:
 
     disk.keep(recalled, traces=traces)
 
-    assert disk.path.stat() == written
+    # not all of it: that the file was read shows in it, too
+    found = disk.path.stat()
+    assert (found.st_ino, found.st_mtime_ns) == (written.st_ino, written.st_mtime_ns)
 
 
 @pytest.mark.parametrize("left", ["a file", "a link"])
