@@ -16,12 +16,13 @@ import structlog
 
 from exporter import log, options
 from exporter.demo import Demo
-from exporter.fail2ban import Client
+from exporter.fail2ban import BanLists, Client
 from exporter.files import FilesMonitor
-from exporter.health import Health, ProbeEnded, reduce
+from exporter.health import BansRecounted, Health, ProbeEnded, Recount, reduce, reduce_all
 from exporter.live_settings import LiveSettings
-from exporter.model import Result
+from exporter.model import Probe, Result
 from exporter.own import OwnMetrics
+from exporter.recounter import Recounter
 from exporter.service_manager import ServiceManager
 from exporter.serving import Exporter
 from exporter.settings import InvalidSettings, Settings
@@ -77,15 +78,25 @@ def probe(settings: Settings) -> int:
         The exit status: 0 online, 1 not online.
     """
     asked = options.of_prober(settings)
+    log.configure(settings.log.level, settings.log.format)
+    health, recounts = Health.initial(asked.timeout), list[Recount]()
     client = Client(asked.socket)
-    result = client.probe(asked.timeout)
-    client.close()
+    result, health = _probe(client, health, asked.timeout)
+    Recounter(lambda: BanLists(asked.socket, asked.timeout), recounts.append).answer(health.bans.questions())
     now = time.monotonic()
-    health = reduce(Health.initial(asked.timeout), ProbeEnded(result, at=now, timestamp=time.time()))
+    health = reduce_all(health, [BansRecounted(recount, at=now, timestamp=time.time()) for recount in recounts])
+    if recounts:  # figures of one moment
+        result, health = _probe(client, health, asked.timeout)
+    client.close()
     snapshot = Snapshot(asked, health, beat=now, probe=result)
     document = status_document(replace(snapshot, files=FilesMonitor(lambda: snapshot).look_once()))
     sys.stdout.write(json.dumps(document, indent=2) + "\n")
     return 0 if result.result is Result.SUCCESS else 1
+
+
+def _probe(client: Client, health: Health, timeout: float) -> tuple[Probe, Health]:
+    found = client.probe(timeout)
+    return found, reduce(health, ProbeEnded(found, at=time.monotonic(), timestamp=time.time()))
 
 
 def textfile(settings: Settings, reload: Callable[[], Settings], output: Path, *, once: bool) -> int:

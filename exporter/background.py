@@ -9,14 +9,17 @@ import structlog
 from exporter import options
 from exporter.canary import CanaryRunner
 from exporter.configured_jails import ConfiguredJails
-from exporter.fail2ban import Client
+from exporter.fail2ban import BanLists, Client
 from exporter.files import FilesMonitor
 from exporter.firewall import FirewallMonitor
 from exporter.geoip import GeoipMonitor
 from exporter.joined import Findings, JoinedSnapshot
+from exporter.model import State
 from exporter.own import OwnMetrics
 from exporter.prober import Prober
+from exporter.recounter import Recounter
 from exporter.settings import Settings
+from exporter.snapshot import Snapshot
 from exporter.state_file import StateFile
 
 
@@ -55,6 +58,9 @@ class Background:
             on_beat=on_beat,
             on_publish=self._published,
         )
+        self._on_publish = on_publish
+        self._recounter = Recounter(self._ban_lists, self.prober.recounted)
+        self._ask = self._recounter.ask
         self._canary = CanaryRunner(options.of_canary(settings), lambda: self.prober.snapshot)
         self._firewall = FirewallMonitor(options.of_firewall(settings))
         self.files = FilesMonitor(lambda: self.prober.snapshot, on_publish)
@@ -83,13 +89,25 @@ class Background:
 
     def stop(self) -> None:
         """Ask all of it to end, and wait a moment for each."""
-        for part in (self._canary, self._firewall, self._geoip, self.files, self.prober):
+        for part in (self._canary, self._firewall, self._geoip, self.files, self._recounter, self.prober):
             part.stop()
 
+    def probe_once(self) -> Snapshot:
+        """Probe once, in place of `start`, and look for restored bans where that is needed; see `Prober.probe_once`."""
+        self._ask = self._recounter.answer
+        return self.prober.probe_once()
+
     def _published(self) -> None:
+        """Pass on what the prober found to who waits for it; on its thread."""
         self.files.wake()
+        health = self.prober.snapshot.health
+        self._ask(health.bans.questions() if health.state is State.ONLINE else ())
         if self._on_publish is not None:
             self._on_publish()
+
+    def _ban_lists(self) -> BanLists:
+        options = self.prober.snapshot.options
+        return BanLists(options.socket, options.timeout)
 
     def _prober_failed(self, error: BaseException) -> None:
         try:

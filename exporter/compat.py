@@ -2,7 +2,7 @@
 
 They are the older Go exporter's (fail2ban_exporter, hctrdev/fail2ban-prometheus-exporter): what its dashboard and its
 users' alerts ask for. Each is read from a metric of ours, so the two can't differ but in what that exporter writes
-otherwise: a permanent ban as -1, errors by two types.
+otherwise: a permanent ban as -1, errors by two types, restored bans among the total.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from exporter import __version__
 from exporter.families import Definition, Kind, Row
 from exporter.health import Histogram
 from exporter.metrics import DEFINITIONS
+from exporter.metrics.rows import JAIL, by_jail
 from exporter.model import Result
 from exporter.snapshot import Snapshot
 
@@ -76,7 +77,16 @@ F2B: Final = (
     ),
     _gauge("f2b_jail_count", "fail2ban_jails", "Running jails."),
     _gauge("f2b_jail_banned_current", "fail2ban_jail_banned_ips", "Addresses banned now."),
-    _gauge("f2b_jail_banned_total", "fail2ban_jail_bans_total", "Bans since the jail was started."),
+    Definition(
+        "f2b_jail_banned_total",
+        Kind.GAUGE,
+        _help(
+            "Bans since the jail was started, those included that fail2ban restored from its database.",
+            "fail2ban_jail_bans_total, which leaves these out",
+        ),
+        by_jail(lambda jail: jail.bans),
+        JAIL,
+    ),
     _gauge("f2b_jail_failed_current", "fail2ban_jail_failed_ips", "Addresses with failures inside the find time."),
     _gauge("f2b_jail_failed_total", "fail2ban_jail_failures_total", "Failures since the jail was started."),
     _gauge(

@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from exporter.health import ActivationReported
+from exporter.health import ActivationReported, BansRecounted, Recount
 
 if TYPE_CHECKING:
     from exporter.snapshot import Snapshot
@@ -46,6 +46,7 @@ class Inbox:
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._lock = threading.Lock()
         self._reports: deque[Report] = deque(maxlen=MAX_REPORTS)
+        self._recounts: dict[str, Recount] = {}
         self._asking: list[Future[Snapshot]] = []
         self._probe_wanted = False
 
@@ -73,6 +74,12 @@ class Inbox:
             self._reports.append(report)
         os.eventfd_write(self._wake, 1)
 
+    def recounted(self, recount: Recount) -> None:
+        """Tell the prober how many of a jail's bans were restored, and have it probe at once: figures of one moment."""
+        with self._lock:
+            self._recounts[recount.jail] = recount
+        self.want_probe()
+
     def clear(self) -> None:
         """Make the descriptor unreadable until something new is put in; call it before taking anything out."""
         try:
@@ -86,6 +93,13 @@ class Inbox:
             reports = list(self._reports)
             self._reports.clear()
         return [report.event(now) for report in reports]
+
+    def take_recounts(self, now: float, timestamp: float) -> list[BansRecounted]:
+        """Take out what was told of restored bans, the latest of each jail, as events of this time."""
+        with self._lock:
+            recounts = list(self._recounts.values())
+            self._recounts.clear()
+        return [BansRecounted(recount, at=now, timestamp=timestamp) for recount in recounts]
 
     def wants_probe(self) -> bool:
         """Tell whether a probe is wanted."""

@@ -94,7 +94,7 @@ class Jail:
     banned: int
     """Addresses banned now."""
     bans: int
-    """Bans since the jail was started, as fail2ban counts them: restored ones included."""
+    """Bans since the jail was started, as fail2ban counts them: those among them that it restored from its database."""
     backend: str | None = None
     log_files: tuple[str, ...] | None = None
     """None for a journal-backed jail, or where it is not known."""

@@ -18,7 +18,12 @@ def of_prober(settings: Settings) -> ProbeOptions:
         timeout=settings.probe.timeout,
         expected=settings.jails.expected,
         config_dir=str(settings.fail2ban.config_dir or ""),
-        policy=Policy(window=settings.recovery.window, grace=settings.recovery.grace),
+        policy=Policy(
+            window=settings.recovery.window,
+            grace=settings.recovery.grace,
+            # Until the second probe after it: whoever scrapes once in two intervals has seen it by then.
+            patience=1.5 * settings.probe.interval,
+        ),
     )
 
 

@@ -21,6 +21,7 @@ from exporter.health import (
     Health,
     Histogram,
     ProbeEnded,
+    Recount,
     ServerExited,
     reduce_all,
 )
@@ -107,6 +108,8 @@ class Prober:
         try:
             self._remember()
             client, _ = self._probe()
+            if self._inbox.wants_probe():  # `on_publish` has found something out
+                client, _ = self._probe()
             while (seconds := client.settles_in()) is not None:
                 select.poll().poll(seconds * 1000)
                 if self._settle(client):
@@ -129,6 +132,10 @@ class Prober:
     def report_activation(self, jail: str, timestamp: float | None = None) -> None:
         """Take note that a tool activated a jail, at a UTC epoch time or now. From any thread."""
         self._inbox.report(Report(jail, timestamp, self._clock.monotonic(), self._clock.wall()))
+
+    def recounted(self, recount: Recount) -> None:
+        """Take note of how many of a jail's bans were restored, and probe at once. From any thread."""
+        self._inbox.recounted(recount)
 
     def stop(self, patience: float = 0.5) -> None:
         """Ask the thread to end, and wait for it that many seconds; a probe under way is not waited for longer."""
@@ -190,7 +197,8 @@ class Prober:
             now, timestamp = self._clock.monotonic(), self._clock.wall()
             # At the moment that fail2ban is found down, what was changed to bring it down must be known.
             changes = self._configuration.look(now, timestamp, again=was_online and probe.server is None)
-            batches.append([*changes, *self._inbox.take_reports(now), ProbeEnded(probe, at=now, timestamp=timestamp)])
+            told: list[Event] = [*self._inbox.take_reports(now), *self._inbox.take_recounts(now, timestamp)]
+            batches.append([*changes, *told, ProbeEnded(probe, at=now, timestamp=timestamp)])
             ended = client.exits()
             exits += ended
             is_gone = probe.server is not None and any(one.identity == probe.server.identity for one in ended)

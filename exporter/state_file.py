@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +17,7 @@ import structlog
 from pydantic import TypeAdapter, ValidationError
 
 from exporter.health import Health
+from exporter.health.bans import Bans
 from exporter.health.recovery import Recovery
 from exporter.model import ExitKind, ServerTraces
 from exporter.whole_file import expect_regular, write_whole
@@ -44,6 +45,8 @@ class SavedState:
     exits: Mapping[ExitKind, int]
     restarts: int
     recovery: Recovery
+    bans: Bans = field(default_factory=Bans)
+    """Missing in files of versions that did not keep it."""
 
     @classmethod
     def of(cls, health: Health, socket: str, traces: ServerTraces | None, now: float, timestamp: float) -> SavedState:
@@ -59,14 +62,16 @@ class SavedState:
             exits=health.exits,
             restarts=health.restarts,
             recovery=health.recovery,
+            bans=health.bans,
         )
 
     def restored(self, health: Health, socket: str, now: float, timestamp: float) -> Health:
         """Return a health that goes on from here, with monotonic times of the present boot."""
-        recovery, identity = self.recovery, self.identity
+        recovery, identity, bans = self.recovery, self.identity, self.bans
         if not self.is_of_this_boot():
             # Everything ended with that boot: the server that runs now is no restart of the one that ran then.
-            recovery = recovery.shifted((now - timestamp) - (self.monotonic - self.timestamp)).of_another_boot()
+            later = (now - timestamp) - (self.monotonic - self.timestamp)
+            recovery, bans = recovery.shifted(later).of_another_boot(), bans.of_another_boot(later)
             identity = None
         # A later version may count by more labels than the one that wrote the file.
         told = {**health.recovery.told, **recovery.told}
@@ -76,6 +81,7 @@ class SavedState:
             restarts=self.restarts,
             server_identity=identity,
             recovery=replace(recovery, policy=health.recovery.policy, told=told),
+            bans=bans,
         )
         return restored if self.socket == socket else restored.of_another_server()
 
@@ -85,7 +91,7 @@ class SavedState:
 
     def essence(self) -> SavedState:
         """Return what of it is worth writing the file anew when it changes."""
-        return replace(self, monotonic=0.0, timestamp=0.0, recovery=self.recovery.essence())
+        return replace(self, monotonic=0.0, timestamp=0.0, recovery=self.recovery.essence(), bans=self.bans.essence())
 
 
 class StateFile:

@@ -28,7 +28,10 @@ def status_document(snapshot: Snapshot) -> dict[str, Any]:
         "concerns": [{"problem": concern.problem, "remedy": concern.remedy} for concern in advice.concerns(snapshot)],
         "server": None if probe is None or probe.server is None else _server(probe.server),
         "jail_count": None if probe is None else probe.jail_count,
-        "jails": [_jail(jail, log_files.get(jail.name)) for jail in ([] if probe is None else probe.jails)]
+        "jails": [
+            _jail(jail, health.bans.of(jail.name), log_files.get(jail.name))
+            for jail in ([] if probe is None else probe.jails)
+        ]
         + [{"name": name, "up": False} for name in snapshot.missing_jails()],
         "probe": {
             "result": None if probe is None else str(probe.result),
@@ -71,14 +74,15 @@ def _server(server: Server) -> dict[str, Any]:
     return {"version": server.version, "pid": server.pid, "start_time_seconds": server.start_time}
 
 
-def _jail(jail: Jail, found: JailLogFiles | None) -> dict[str, Any]:
+def _jail(jail: Jail, bans: int | None, found: JailLogFiles | None) -> dict[str, Any]:
     settings = jail.settings
     permanent = settings is not None and settings.ban_time is not None and math.isinf(settings.ban_time)
     return {
         "name": jail.name,
         "up": True,
         "banned_ips": jail.banned,
-        "bans_total": jail.bans,
+        "bans_total": bans,
+        "bans_with_restored_total": jail.bans,
         "failed_ips": jail.failed,
         "failures_total": jail.failures,
         "ban_time_seconds": None if settings is None or permanent else settings.ban_time,

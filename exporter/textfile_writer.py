@@ -44,7 +44,7 @@ class TextfileWriter:
 
     def write_once(self) -> int:
         """Probe once, write, and return the exit status: 0 online, else `NOT_ONLINE` or `NOT_WRITTEN`."""
-        snapshot = self._daemon.background.prober.probe_once()
+        snapshot = self._daemon.background.probe_once()
         self._daemon.background.files.look_once()
         if not self._write():
             return NOT_WRITTEN

@@ -227,10 +227,10 @@ class Honest:
                 return good(_status(jail, with_addresses=True))
             case "status", ["short"] if not self.version.startswith("0.10"):
                 return good(_status(jail, with_addresses=False))
-            case "get", ["logpath"]:
-                return good(list(jail.log_files))
-            case "get", ["actions"]:
-                return good(list(jail.actions))
+            case "get", ["banip", "--with-time"]:
+                return good([f"{ip} \t2020-01-02 03:04:05 + -1 = 9999-12-31 23:59:59" for ip in jail.addresses])
+            case "get", [("logpath" | "actions") as setting]:
+                return good(list(jail.log_files if setting == "logpath" else jail.actions))
             case "get", [("bantime" | "findtime" | "maxretry") as setting]:
                 return good(getattr(jail, setting))
             case _:

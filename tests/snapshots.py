@@ -7,15 +7,18 @@ from typing import Any, Final
 
 from exporter.health import (
     ActivationReported,
+    BansRecounted,
     Canary,
     CanaryResult,
     CanaryRun,
     Event,
     Health,
     ProbeEnded,
+    Recount,
     ServerExited,
     reduce,
 )
+from exporter.health.bans import after_probe
 from exporter.model import (
     BanCounts,
     Enforcement,
@@ -154,6 +157,15 @@ def exited(kind: ExitKind = ExitKind.CRASH, *, at: float = 0.0, identity: str = 
     return ServerExited(server_exit(kind, at=at, identity=identity), at=at, timestamp=TIMESTAMP + at)
 
 
+def recounted(health: Health, probe: Probe, at: float = 0.0) -> Health:
+    """The health after it became known that none of the bans that this probe found was restored."""
+    for question in health.bans.questions():
+        recount = Recount(question.jail, question.server, question.run, restored=0, total=0)
+        health = reduce(health, BansRecounted(recount, at=at, timestamp=TIMESTAMP))
+    patience = health.recovery.policy.patience
+    return replace(health, bans=after_probe(health.bans, probe, at, TIMESTAMP, patience))
+
+
 def then(shown: Snapshot, *events: Event) -> Snapshot:
     """The snapshot after more events."""
     for event in events:
@@ -178,7 +190,7 @@ def snapshot(
     options = ProbeOptions(socket="/run/f2b.sock", interval=interval, timeout=timeout, expected=tuple(expected))
     health = Health.initial(timeout)
     for latest in probes:
-        health = reduce(health, ProbeEnded(latest, at=beat, timestamp=TIMESTAMP))
+        health = recounted(reduce(health, ProbeEnded(latest, at=beat, timestamp=TIMESTAMP)), latest, beat)
     return Snapshot(options, health, beat=beat, probe=probes[-1] if probes else None)
 
 

@@ -38,7 +38,6 @@ _JAIL_SERIES = (
     "fail2ban_jail_up",
     "fail2ban_jail_banned_ips",
     "fail2ban_jail_failed_ips",
-    "fail2ban_jail_bans_total",
     "fail2ban_jail_failures_total",
     "fail2ban_jail_ban_time_seconds",
     "fail2ban_jail_info",
@@ -65,7 +64,7 @@ class Restless(QuietClient):
 def of_number(number: int) -> Probe:
     """The probe with a number: it is told by every figure."""
     jails = [
-        jail(f"jail{place}", banned=number, failed=number, bans=number * place, failures=number)
+        jail(f"jail{place}", banned=number, failed=number, bans=number, failures=number * place)
         for place in range(1 + number % 9)
     ]
     return success(*jails, server=server(version=str(number), start_time=number))
@@ -91,7 +90,7 @@ def check(text: str) -> int:
     assert count == 1 + number % 9
     assert {name: len(samples[name]) for name in _JAIL_SERIES} == dict.fromkeys(_JAIL_SERIES, count)
     assert sum(value for _, value in samples["fail2ban_jail_banned_ips"]) == number * count
-    assert sum(value for _, value in samples["fail2ban_jail_bans_total"]) == number * sum(range(int(count)))
+    assert sum(value for _, value in samples["fail2ban_jail_failures_total"]) == number * sum(range(int(count)))
     return int(number)
 
 

@@ -32,4 +32,5 @@ def test_the_commands_that_it_lists_are_those_that_may_be_sent() -> None:
 
     words = {word for phrase in re.findall(r"`([^`]+)`", listed) if "/" not in phrase for word in phrase.split()}
 
-    assert words == {"ping", "version", "status", "stats", "banned", "JAIL", "short", "get", "dbfile", *properties}
+    others = {"ping", "version", "status", "stats", "banned", "JAIL", "short", "get", "dbfile", "--with-time"}
+    assert words == {*others, *properties}

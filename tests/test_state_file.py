@@ -34,12 +34,13 @@ from exporter.health import (
     reduce,
 )
 from exporter.health.activations import Span
+from exporter.health.bans import Bans
 from exporter.health.recovery import Cause, Outage, Recovery
 from exporter.model import ExitKind, ServerTraces
 from exporter.state_file import MAX_BYTES, SavedState, StateFile
 from tests.fakes import short_folder
 from tests.nobody import as_nobody
-from tests.snapshots import exited, failure, jail, server, success
+from tests.snapshots import exited, failure, jail, recounted, server, success
 
 SOCKET = "/run/fail2ban/fail2ban.sock"
 FRESH = Health.initial(10)
@@ -171,6 +172,7 @@ EVERY_STATE = st.builds(
     exits=st.fixed_dictionaries(dict.fromkeys(ExitKind, COUNTS)),
     restarts=COUNTS,
     server_identity=st.none() | NAMES,
+    bans=any_of(Bans),
     recovery=st.builds(replace, any_of(Recovery), told=st.fixed_dictionaries(dict.fromkeys(Source, COUNTS))),
 )
 
@@ -226,6 +228,64 @@ def test_what_is_known_by_probes_alone_begins_anew(disk: Disk) -> None:
     recalled, _ = disk.recall()
 
     assert (recalled.state, recalled.last_probe, recalled.probes) == (FRESH.state, None, FRESH.probes)
+
+
+def test_what_was_counted_of_bans_goes_on_over_a_restart_of_either(disk: Disk) -> None:
+    one, other = server(identity="pid:42:1"), server(identity="pid:43:1")
+    shown = recounted(reduce(FRESH, ProbeEnded(success(jail(), server=one), 20, WALL)), success(jail(), server=one))
+    disk.keep(shown)
+
+    recalled, _ = disk.recall()
+    assert recalled.bans.of("sshd") == shown.bans.of("sshd") == 50
+
+    again = after(ProbeEnded(success(jail(bans=4), server=other), at=40, timestamp=WALL + 20), health=recalled)
+    [question] = again.bans.questions()
+    assert question.most == 4
+
+
+def test_a_boot_ends_every_run_of_a_jail_and_forgets_nothing_that_was_counted(
+    disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    probe = success(jail())
+    disk.keep(recounted(reduce(FRESH, ProbeEnded(probe, 20, WALL)), probe))
+    monkeypatch.setattr(state_file, "boot_id", lambda: "another")
+
+    recalled, _ = disk.recall()
+    assert recalled.bans.of("sshd") is None
+
+    # The same process number and start time, by chance.
+    again = after(ProbeEnded(success(jail(bans=4)), at=40, timestamp=WALL + 20), health=recalled)
+    [question] = again.bans.questions()
+    assert question.most == 4
+
+
+def test_a_file_of_a_version_that_did_not_keep_them_is_read(disk: Disk) -> None:
+    disk.keep(blamed())
+    written = json.loads(disk.path.read_text(encoding="utf-8"))
+    del written["bans"], written["recovery"]["policy"]["patience"]
+    disk.path.write_text(json.dumps(written), encoding="utf-8")
+
+    recalled, _ = disk.recall()
+
+    assert recalled.bans == Bans()
+    assert recalled.recovery.pending() == ("nginx",)
+    assert disk.errors == 0
+
+
+def test_a_ban_more_is_written_before_it_is_shown_and_a_failure_more_is_not(disk: Disk) -> None:
+    probe = success(jail())
+    health = recounted(reduce(FRESH, ProbeEnded(probe, 20, WALL)), probe)
+    health = after(ProbeEnded(probe, at=60, timestamp=WALL), health=health)
+    disk.keep(health)
+    written = disk.path.stat().st_mtime_ns
+
+    health = after(ProbeEnded(success(jail(failures=31)), at=90, timestamp=WALL), health=health)
+    disk.keep(health)
+    assert disk.path.stat().st_mtime_ns == written
+
+    health = after(ProbeEnded(success(jail(failures=31, bans=51)), at=120, timestamp=WALL), health=health)
+    disk.keep(health)
+    assert disk.path.stat().st_mtime_ns != written
 
 
 def test_without_a_file_nothing_is_remembered_and_nothing_is_wrong(disk: Disk) -> None:

@@ -59,6 +59,7 @@ def test_online_it_holds_the_whole_answer() -> None:
                 "up": True,
                 "banned_ips": 4,
                 "bans_total": 50,
+                "bans_with_restored_total": 50,
                 "failed_ips": 2,
                 "failures_total": 30,
                 "ban_time_seconds": 600.0,

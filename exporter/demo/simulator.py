@@ -8,8 +8,9 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -25,17 +26,25 @@ HISTORY: Final = 3600.0
 class SimulatedFail2ban:
     """Answers commands as fail2ban 1.1.1 would that guards the simulated host. Any thread may ask."""
 
-    def __init__(self, world: World, clock: Callable[[], float], files: DemoFiles | None = None) -> None:
+    def __init__(
+        self,
+        world: World,
+        clock: Callable[[], float],
+        files: DemoFiles | None = None,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
         """Take over a world.
 
         Args:
             world: the simulated host.
             clock: seconds since the world's beginning.
             files: the simulated host's files; None for one whose log files are not there and that has no database.
+            wall: UTC epoch seconds.
         """
         self._world = world
         self._clock = clock
         self._files = files
+        self._wall = wall
         self._lock = threading.Lock()
 
     def answer(self, command: list[str]) -> bytes:
@@ -65,6 +74,8 @@ class SimulatedFail2ban:
                 return fault("fail2ban.exceptions", "UnknownJailException", name)
             case ["status", name, *flavor]:
                 return good(_status(jails[name], self._log_files(name), short=flavor == ["short"]))
+            case ["get", name, "banip", "--with-time"]:
+                return good([*_bans(jails[name], self._wall() - self._clock())])
             case ["get", name, what]:
                 return _property(jails[name], self._log_files(name), what)
             case _:
@@ -90,6 +101,18 @@ def _status(jail: SimulatedJail, log_files: list[str], *, short: bool) -> list[o
     if not short:
         acted.append(("Banned IP list", [Address(address) for address in jail.banned]))
     return [("Filter", found), ("Actions", acted)]
+
+
+def _bans(jail: SimulatedJail, beginning: float) -> Iterator[str]:
+    """The bans as fail2ban lists them, those that end first at the top; the world began at that UTC epoch time."""
+    for address, end in sorted(jail.banned.items(), key=lambda ban: ban[1]):
+        start = beginning + jail.banned_at[address]
+        until = "9999-12-31 23:59:59" if end == float("inf") else _printed(beginning + end)
+        yield f"{address} \t{_printed(start)} + {jail.plan.ban_time} = {until}"
+
+
+def _printed(timestamp: float) -> str:
+    return datetime.fromtimestamp(timestamp).strftime("%Y-%m-%d %H:%M:%S")  # noqa: DTZ006  # local, as fail2ban does
 
 
 def _property(jail: SimulatedJail, log_files: list[str], name: str) -> bytes:

@@ -46,6 +46,8 @@ class SimulatedJail:
     """Times of the failures inside the find time, by address."""
     banned: dict[str, float] = field(default_factory=dict)
     """When each ban ends, by address."""
+    banned_at: dict[str, float] = field(default_factory=dict)
+    """When each ban began, by address."""
     failures: int = 0
     bans: int = 0
 
@@ -60,12 +62,14 @@ class SimulatedJail:
             return False
         del self.failing[address]
         self.banned[address] = at + self.plan.ban_time if self.plan.ban_time >= 0 else float("inf")
+        self.banned_at[address] = at
         self.bans += 1
         return True
 
     def expire(self, now: float) -> None:
         """Forget bans that have ended and failures that are too old."""
         self.banned = {address: end for address, end in self.banned.items() if end > now}
+        self.banned_at = {address: start for address, start in self.banned_at.items() if address in self.banned}
         oldest = now - self.plan.find_time
         self.failing = {address: times for address, times in self.failing.items() if times[-1] > oldest}
 

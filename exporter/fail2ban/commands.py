@@ -65,6 +65,11 @@ def banned_in(jail: str) -> list[str]:
     return ["get", jail, "banip"]
 
 
+def banned_with_times_in(jail: str) -> list[str]:
+    """Ask for the same with the time and the length of each ban; known to fail2ban 0.11 and later."""
+    return ["get", jail, "banip", "--with-time"]
+
+
 def properties_of_action(jail: str, action: str) -> list[str]:
     """Ask which properties an action has; one that it has not is an error in fail2ban's log when it is asked for."""
     return ["get", jail, "actionproperties", action]
@@ -96,8 +101,8 @@ def is_read_only(command: list[str]) -> bool:
     match command:
         case ["status", jail] | ["status", jail, "short"]:
             return can_be_asked_for(jail)
-        case ["get", jail, name]:
-            return has_readable_settings(jail) and name in _JAIL_PROPERTIES
+        case ["get", jail, *words] if len(words) == 1 or words == ["banip", "--with-time"]:
+            return has_readable_settings(jail) and words[0] in _JAIL_PROPERTIES
         case ["get", jail, "actionproperties", action]:
             return has_readable_settings(jail) and can_be_asked_for(action)
         case ["get", jail, "action", action, name]:

@@ -1,9 +1,11 @@
 """What the probes mean: states, counts, blame. A pure reducer, without I/O or a clock: time comes with the event."""
 
 from exporter.health.activations import Source
+from exporter.health.bans import Bans, JailBans, Question, Recount
 from exporter.health.canary import Attack, Canary, CanaryResult, CanaryRun
 from exporter.health.events import (
     ActivationReported,
+    BansRecounted,
     ConfigurationRead,
     Event,
     ProbeEnded,
@@ -19,6 +21,8 @@ from exporter.health.state import Health
 __all__ = [
     "ActivationReported",
     "Attack",
+    "Bans",
+    "BansRecounted",
     "Canary",
     "CanaryResult",
     "CanaryRun",
@@ -26,9 +30,12 @@ __all__ = [
     "Event",
     "Health",
     "Histogram",
+    "JailBans",
     "PastProbe",
     "Policy",
     "ProbeEnded",
+    "Question",
+    "Recount",
     "Recovery",
     "Remembered",
     "ServerExited",

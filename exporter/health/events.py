@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from exporter.health.bans import Recount
 from exporter.model import Probe, ServerExit
 
 
@@ -50,6 +51,15 @@ class ActivationReported:
 
 
 @dataclass(frozen=True, slots=True)
+class BansRecounted:
+    """It became known how many of a jail's bans were restored."""
+
+    recount: Recount
+    at: float
+    timestamp: float
+
+
+@dataclass(frozen=True, slots=True)
 class TimePassed:
     """Nothing happened but that it is later now."""
 
@@ -57,4 +67,4 @@ class TimePassed:
     timestamp: float
 
 
-Event: TypeAlias = ProbeEnded | ServerExited | ConfigurationRead | ActivationReported | TimePassed
+Event: TypeAlias = ProbeEnded | ServerExited | ConfigurationRead | ActivationReported | BansRecounted | TimePassed

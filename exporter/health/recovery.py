@@ -15,12 +15,14 @@ MAX_REMEMBERED: Final = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """How blame is put, in seconds."""
+    """How blame is put, and how counts begin anew, in seconds."""
 
     window: float = 60.0
     """How long after a jail's activation an outage is blamed on it."""
     grace: float = 10.0
     """How long a restart may take before it counts as an outage."""
+    patience: float = 45.0
+    """How long a count of bans that began anew stays below what was shown before, so that every scrape sees that."""
 
 
 class Cause(Enum):

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Final, TypeVar, assert_never
 
-from exporter.health import blame
+from exporter.health import bans, blame
 from exporter.health.events import (
     ActivationReported,
+    BansRecounted,
     ConfigurationRead,
     Event,
     ProbeEnded,
@@ -46,6 +47,8 @@ def reduce(health: Health, event: Event) -> Health:
         case ActivationReported(jail=jail, happened=happened):
             recovery = blame.reported(health.recovery, jail, happened, event.at, event.timestamp)
             return replace(health, recovery=recovery)
+        case BansRecounted(recount=recount):
+            return replace(health, bans=bans.after_recount(health.bans, recount))
         case TimePassed(at=at, timestamp=timestamp):
             return replace(health, recovery=blame.time_passed(health.recovery, at, timestamp))
         case _:
@@ -70,6 +73,8 @@ def _rank(event: Event) -> tuple[int, float, str]:
             return 0, at, f"{since} {sorted(enabled)}"
         case ActivationReported(jail=jail, happened=happened, at=at):
             return 1, at, f"{happened} {jail}"
+        case BansRecounted(recount=recount, at=at):
+            return 1, at, f"{recount.run} {recount.jail}"
         case ProbeEnded(probe=probe, at=at):
             return 2, at, f"{probe.result} {None if probe.server is None else probe.server.identity}"
         case ServerExited(exit=server_exit, at=at):
@@ -110,6 +115,7 @@ def _after_probe(health: Health, event: ProbeEnded) -> Health:
         restarts=health.restarts + restarted,
         server_identity=identity,
         recovery=_recovery_after(health, event, state),
+        bans=bans.after_probe(health.bans, probe, event.at, event.timestamp, health.recovery.policy.patience),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from exporter.health.bans import Bans
 from exporter.health.histogram import Histogram
 from exporter.health.history import PastProbe
 from exporter.health.recovery import Policy, Recovery
@@ -32,6 +33,7 @@ class Health:
     """The latest probes of this server, the oldest first; not kept over a restart of the exporter."""
     exits: Mapping[ExitKind, int] = field(default_factory=lambda: dict.fromkeys(ExitKind, 0))
     restarts: int = 0
+    bans: Bans = field(default_factory=Bans)
     server_identity: str | None = None
     """The server process seen last."""
     watchful_until: float = float("-inf")
@@ -52,5 +54,6 @@ class Health:
             since=None,
             server_identity=None,
             history=(),
+            bans=Bans(),
             recovery=self.recovery.of_another_server(),
         )

@@ -21,6 +21,13 @@ def _jail_info(snapshot: Snapshot) -> Iterator[Row]:
             yield (jail.name, jail.backend), 1
 
 
+def _bans(snapshot: Snapshot) -> Iterator[Row]:
+    for jail in snapshot.probe.jails if snapshot.probe else ():
+        bans = snapshot.health.bans.of(jail.name)
+        if bans is not None:
+            yield (jail.name,), bans
+
+
 def _jail_up(snapshot: Snapshot) -> Iterator[Row]:
     for jail in snapshot.probe.jails if snapshot.probe else ():
         yield (jail.name,), 1
@@ -49,8 +56,9 @@ JAILS: Final = (
     Definition(
         "fail2ban_jail_bans_total",
         Kind.COUNTER,
-        "Bans since the jail was started, as fail2ban counts them: bans restored from its database are among them.",
-        by_jail(lambda jail: jail.bans),
+        "Bans since the jail was started. Those that fail2ban restored from its database are not counted again; "
+        "absent until it is known which those are.",
+        _bans,
         JAIL,
     ),
     Definition(

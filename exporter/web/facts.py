@@ -33,11 +33,15 @@ def _jails(snapshot: Snapshot) -> dict[str, tuple[str, str]]:
     missing = len(snapshot.missing_jails())
     terms = {"Jails running": (count(probe.jail_count), f"{count(missing)} not running" if missing else "")}
     if probe.jails:
-        bans = sum(jail.bans for jail in probe.jails)
+        bans = [snapshot.health.bans.of(jail.name) for jail in probe.jails]
+        known = [each for each in bans if each is not None]
         failures = sum(jail.failures for jail in probe.jails)
         banned = sum(jail.banned for jail in probe.jails)
         failing = sum(jail.failed for jail in probe.jails)
-        terms["Banned now"] = (count(banned), f"{plural(bans, 'ban')} since the start")
+        terms["Banned now"] = (
+            count(banned),
+            f"{plural(sum(known), 'ban')} since the start" if len(known) == len(bans) else "",
+        )
         terms["Failing now"] = (count(failing), f"{plural(failures, 'failure')} since the start")
     return terms
 

@@ -72,7 +72,10 @@ class JailTable:
         without_log = {found.jail for found in snapshot.log_files() if found.missing}
         rows = [
             *(_missing_row(name, len(self._columns)) for name in snapshot.missing_jails()),
-            *(_row(jail, jail.name in without_log) for jail in running),
+            *(
+                _row(jail, snapshot.health.bans.of(jail.name), is_without_log=jail.name in without_log)
+                for jail in running
+            ),
         ]
         self._rows = sorted(rows, key=lambda row: (row.name.casefold(), row.name))
 
@@ -130,14 +133,14 @@ def _head_cell(key: str, column: _Column, order: Order, link: Callable[[Order], 
     return f'<th scope="col"{way}><a href="{escape(link(order.by(key)))}">{column.title}{arrow}</a></th>'
 
 
-def _row(jail: Jail, is_without_log: bool) -> _Row:  # noqa: FBT001  # said by its name
+def _row(jail: Jail, bans: int | None, *, is_without_log: bool) -> _Row:
     settings = jail.settings
     ban_time = None if settings is None else settings.ban_time
-    counts = (jail.banned, jail.bans, jail.failed, jail.failures)
+    counts = (jail.banned, bans, jail.failed, jail.failures)
     faults = [", no action"] if settings is not None and settings.actions == 0 else []
     faults += [", log file missing"] if is_without_log else []
     state = f'<td class="{"unsure" if faults else "good"}">{TRIANGLE if faults else TICK}running{"".join(faults)}</td>'
-    cells = "".join(f"<td>{count(each)}</td>" for each in counts)
+    cells = "".join(f"<td>{'' if each is None else count(each)}</td>" for each in counts)
     return _Row(
         jail.name,
         (1 if faults else 2, *counts, ban_time),

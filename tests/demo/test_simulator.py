@@ -18,7 +18,7 @@ from exporter.demo.files import DemoFiles
 from exporter.demo.simulator import VERSION, SimulatedFail2ban
 from exporter.demo.wire import WireServer
 from exporter.demo.world import PLANS, World
-from exporter.fail2ban import Client, pickles
+from exporter.fail2ban import BanLists, Client, dated_until, pickles, zone_shift
 from exporter.fail2ban.connection import END
 from exporter.fail2ban.pickles import RemoteError, Value
 from exporter.model import ExitKind, Probe, Result
@@ -37,6 +37,7 @@ ASKED_BY_THE_CLIENT = (
     "maxretry",
     "logpath",
     "actions",
+    "banip-with-time",
     "dbfile",
     "unknown-jail",
     "unknown-jail-short",
@@ -168,6 +169,24 @@ def test_the_real_client_reads_the_whole_life_of_the_host(tmp_path: Path) -> Non
             original.plan.max_retries,
         )
         assert jail.settings.actions == 1
+
+
+def test_its_bans_are_listed_with_the_times_at_which_they_were_made(tmp_path: Path) -> None:
+    wall = 1_700_000_000.0
+    world = World(1)
+    world.advance(3600)
+    fail2ban = SimulatedFail2ban(world, lambda: 3600.0, wall=lambda: wall)
+    with served(tmp_path / "s", fail2ban), BanLists(str(tmp_path / "s"), DEADLINE) as lists:
+        looks = lists.look(world.jails)
+
+    for name, jail in world.jails.items():
+        bans = looks[name].bans
+        assert bans is not None
+        assert len(bans) == len(jail.banned)
+        assert zone_shift(bans, wall) == 0
+        for age in (0, 100, 500, 3000):
+            made = [start for start in jail.banned_at.values() if int(start) <= 3600 - age]
+            assert len(dated_until(bans, wall - age, wall)) == len(made)
 
 
 def test_it_serves_several_clients_at_once_and_each_gets_its_own_answers(tmp_path: Path) -> None:

@@ -61,6 +61,7 @@ def test_at_every_moment_the_figures_are_possible(seed: int, pauses: list[float]
             assert all(end > now for end in jail.banned.values())
             assert jail.bans * plan.max_retries <= jail.failures
             assert len(jail.banned) <= jail.bans
+            assert jail.banned_at.keys() == jail.banned.keys()
         after = counts(world)
         assert all(
             failures >= before[name][1] and bans >= before[name][3] for name, (_, failures, _, bans) in after.items()

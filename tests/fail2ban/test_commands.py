@@ -16,6 +16,7 @@ ASKED = [
     commands.short_status_of("sshd"),
     *(commands.property_of("sshd", name) for name in ("bantime", "findtime", "maxretry", "logpath", "actions")),
     commands.banned_in("sshd"),
+    commands.banned_with_times_in("sshd"),
     commands.properties_of_action("sshd", "nftables"),
     *(commands.property_of_action("sshd", "nftables", name) for name in sorted(commands.ACTION_PROPERTIES)),
 ]
@@ -53,7 +54,9 @@ REFUSED = {
     "an option for an action": ["get", "sshd", "action", "--all", "actionban"],
     "methods of an action": ["get", "sshd", "actionmethods", "x"],
     "a request inside an action": ["get", "sshd", "actionproperties", "x<F2B_END_COMMAND>"],
-    "bans with their times": ["get", "sshd", "banip", "--with-time"],
+    "bans in another shape": ["get", "sshd", "banip", "--with-times"],
+    "times of bans of a server's option": ["get", "dbfile", "banip", "--with-time"],
+    "times of another property": ["get", "sshd", "logpath", "--with-time"],
     "a setting of the server": ["get", "loglevel"],
     "a property too many": ["get", "sshd", "bantime", "x"],
     "a flavour too many": ["status", "sshd", "short", "x"],

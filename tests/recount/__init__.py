@@ -1,0 +1,1 @@
+"""Bans that count once: proved on models and on real servers."""
