@@ -58,7 +58,6 @@ class Background:
             on_beat=on_beat,
             on_publish=self._published,
         )
-        self._on_publish = on_publish
         self._recounter = Recounter(self._ban_lists, self.prober.recounted)
         self._ask = self._recounter.ask
         self._canary = CanaryRunner(options.of_canary(settings), lambda: self.prober.snapshot)
