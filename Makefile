@@ -16,7 +16,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv lint format test test-deps demo run system-test image-test fuzz soak recovery-sim lock docs \
+.PHONY: help venv lint format test test-all test-deps demo run system-test image-test fuzz soak recovery-sim lock docs \
 	screenshots dashboards bench image-lint clean
 
 help: ## list the targets
@@ -46,6 +46,9 @@ test: venv ## everything that CI runs: lint, then all tests
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory test-deps
 	$(BIN)/pytest -n $(WORKERS) --durations=10 $(ARGS)
+
+test-all: venv test-deps .cache/uv/bin/uv ## the tests on each Python from 3.11 to 3.14 that is here or in Debian (ARGS=tests/health: a part)
+	$(BIN)/python -m tests.interpreters -n $(WORKERS) $(ARGS)
 
 demo: $(VENV)/runtime.stamp ## the exporter with a simulated fail2ban, on http://127.0.0.1:9191/
 	@echo "$(OPEN); Ctrl-C ends it"

@@ -25,7 +25,8 @@ class Program:
         libraries: Packages of the same suite that are unpacked into the same folder: what the program is linked with,
             the C library too, where the machine may have none of it or another version. `loaded` in `tests.programs`
             runs a program so.
-        whole: Whether all that the package and its libraries depend on is unpacked with them, but for the system's own.
+        whole: Whether all that the package and its libraries depend on is unpacked with them, but for what is the
+            system's own and not named among the libraries.
         finish: Adds to the unpacked files, in the first folder, what it takes to call them in the second.
         trials: Commands, by their paths in the folder, that must run: a library that is missing is told where the
             program is fetched then, and not by a test that times out.

@@ -121,7 +121,11 @@ def _fetch_one(program: Program, shelves: _Shelves) -> tuple[str, str]:
 def _unpack(program: Program, version: str, apt: Apt, unpacked: Path) -> None:
     """Unpack a program and see it run; what it takes to call it is meant for its place in the cache then."""
     packages = [f"{program.package}={version}", *program.libraries]
-    apt.unpack_all(apt.closure(*packages) if program.whole else packages, unpacked)
+    if program.whole:
+        needed = apt.closure(*packages)
+        # what is named is wanted, even of the system's own
+        packages = [*needed, *(library for library in program.libraries if library not in needed)]
+    apt.unpack_all(packages, unpacked)
     if program.finish is not None:
         program.finish(unpacked, unpacked)
     for trial in program.trials:
