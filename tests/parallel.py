@@ -17,10 +17,22 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 LONGEST_FIRST = (
-    *("end_to_end", "soak", "integration", "recovery", "firewall", "browser", "faults", "monitoring", "fuzz", "web"),
+    *(
+        "end_to_end",
+        "soak",
+        "fleet",
+        "integration",
+        "recovery",
+        "firewall",
+        "browser",
+        "faults",
+        "monitoring",
+        "fuzz",
+        "web",
+    ),
 )
 """Where tests take long, those with the longest first; each may go to another worker. Other modules come later."""
-TOGETHER = ("end_to_end", "browser", "integration/test_configuration.py", "monitoring/test_compat.py")
+TOGETHER = ("end_to_end", "fleet", "browser", "integration/test_configuration.py", "monitoring/test_compat.py")
 """Where tests share what is costly to make: one worker runs all of a place."""
 ALONE = (
     "web/test_slow_connections.py",

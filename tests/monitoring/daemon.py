@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
+from prometheus_client.parser import text_string_to_metric_families
+
 from tests.ended import Ended
 from tests.waiting import DEADLINE, wait_until
 
@@ -56,6 +58,22 @@ class Daemon(Ended):
         """Such as `127.0.0.1:39769`; empty until it listens."""
         found = _LISTENING.search(self.log())
         return f"127.0.0.1:{found[1]}" if found else ""
+
+    @property
+    def pid(self) -> int:
+        """Of its process."""
+        assert self._process is not None
+        return self._process.pid
+
+    def samples(self) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+        """Its own metrics now: name and sorted labels, and the value."""
+        status, answer = self._request("/metrics")
+        assert status == 200, answer
+        return {
+            (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+            for family in text_string_to_metric_families(answer.decode())
+            for sample in family.samples
+        }
 
     def log(self) -> str:
         """Everything that it has printed."""

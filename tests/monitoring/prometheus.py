@@ -31,24 +31,38 @@ class Host:
 
 
 class Prometheus(Daemon):
-    """One Prometheus, that scrapes and evaluates every second.
+    """One Prometheus, that scrapes and evaluates every second unless told otherwise.
 
     Args:
         name: Of the catalogue, such as `prometheus-2.42`.
         folder: For its configuration and its data; made.
         rules: A rule file's content.
         alertmanager: Where alerts go, such as `127.0.0.1:9093`; None for nowhere.
-        history: A folder of blocks that it starts with; copied.
+        history: A folder of blocks that it starts with; copied. None for none.
+        interval: How often it scrapes and evaluates.
+        job: What its job has beside its name, in place of what `scrape` says.
     """
 
-    def __init__(self, name: str, folder: Path, rules: dict[str, Any], alertmanager: str | None, history: Path) -> None:
+    def __init__(  # noqa: PLR0913  # as many as may differ
+        self,
+        name: str,
+        folder: Path,
+        rules: dict[str, Any],
+        alertmanager: str | None,
+        history: Path | None,
+        *,
+        interval: str = "1s",
+        job: dict[str, Any] | None = None,
+    ) -> None:
         folder.mkdir()
-        shutil.copytree(history, folder / "data")
+        if history is not None:
+            shutil.copytree(history, folder / "data")
         self._targets = folder / "targets.json"
         self.scrape([])
         (folder / "rules.yml").write_text(yaml.safe_dump(rules), encoding="utf-8")
         path = folder / "prometheus.yml"
-        path.write_text(yaml.safe_dump(_configuration(self._targets, alertmanager)), encoding="utf-8")
+        job = job or {"file_sd_configs": [{"files": [str(self._targets)], "refresh_interval": "1s"}]}
+        path.write_text(yaml.safe_dump(_configuration(job, alertmanager, interval)), encoding="utf-8")
         super().__init__(
             [
                 program(name) / "usr/bin/prometheus",
@@ -92,15 +106,10 @@ class Prometheus(Daemon):
         return [rule for group in self.get("/api/v1/rules")["data"]["groups"] for rule in group["rules"]]
 
 
-def _configuration(targets: Path, alertmanager: str | None) -> dict[str, Any]:
+def _configuration(job: dict[str, Any], alertmanager: str | None, interval: str) -> dict[str, Any]:
     return {
-        "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
+        "global": {"scrape_interval": interval, "scrape_timeout": interval, "evaluation_interval": interval},
         "rule_files": ["rules.yml"],
         "alerting": {"alertmanagers": [{"static_configs": [{"targets": [alertmanager] if alertmanager else []}]}]},
-        "scrape_configs": [
-            {
-                "job_name": JOB,
-                "file_sd_configs": [{"files": [str(targets)], "refresh_interval": "1s"}],
-            }
-        ],
+        "scrape_configs": [{"job_name": JOB, **job}],
     }
