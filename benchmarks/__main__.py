@@ -11,7 +11,7 @@ from typing import Final
 from benchmarks import bounds, report
 from benchmarks.figures import load
 
-ALL: Final = ("probe", "growth", "scrape", "standing", "detection", "geoip")
+ALL: Final = ("probe", "growth", "scrape", "standing", "detection", "geoip", "fleet")
 
 
 def main() -> None:

@@ -60,6 +60,10 @@ BOUNDS: Final = (
     Bound("standing.memory.after", "resident memory, 50 jails, after all of the load", 55),
     Bound("standing.memory.growth", "growth of it under that load", 1),
     Bound("standing.cpu", "CPU at default settings, 50 jails", 0.1),
+    Bound("fleet.1000 hosts.rules", "all rules in Prometheus, 1,000 hosts", 20),
+    Bound("fleet.1000 hosts.memory", "resident memory of Prometheus, 1,000 hosts", 1000),
+    Bound("fleet.1000 hosts.dashboard query", "slowest query of the fleet dashboard, 1,000 hosts", 3000, of="high"),
+    Bound("fleet.1000 hosts.dashboard series", "most series that one of them draws", 100),
     Bound("standing.start", "start to first /metrics", 600),
 )
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Self
@@ -89,6 +90,13 @@ def load(path: Path = RESULTS) -> tuple[dict[str, int], dict[str, Figure]]:
     """Return the machine and the figures of the latest run."""
     document = json.loads(path.read_text(encoding="utf-8"))
     return document["machine"], {name: Figure(name=name, **rest) for name, rest in document["figures"].items()}
+
+
+def exponent(by_size: Mapping[int, float]) -> float:
+    """Return the exponent of the growth, by least squares of the logarithms: 0 is constant, 1 linear."""
+    points = [(math.log(size), math.log(value)) for size, value in by_size.items() if size > 0 and value > 0]
+    mean_x, mean_y = (sum(axis) / len(points) for axis in zip(*points, strict=True))
+    return float(sum((x - mean_x) * (y - mean_y) for x, y in points) / sum((x - mean_x) ** 2 for x, _ in points))
 
 
 def machine() -> dict[str, int]:

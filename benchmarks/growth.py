@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
 from prometheus_client import CollectorRegistry
 
 from benchmarks import command, process
-from benchmarks.figures import Notebook
+from benchmarks.figures import Notebook, exponent
 from benchmarks.guarded import guarded
 from benchmarks.programs import exporting, simulated
 from exporter.exposition import Exposition
@@ -50,8 +49,8 @@ def main(notebook: Notebook, *, full: bool) -> None:
             _, seconds = _probe(server.server.socket, 10 * times)
             by_bans[bans] = notebook.note(f"growth.{bans} bans.probe", "ms", *seconds).value
     for what, sizes in by_jails.items():
-        _fit(notebook, f"growth.by jails.{what}", sizes)
-    _fit(notebook, "growth.by bans.probe", by_bans)
+        notebook.note(f"growth.by jails.{what}.exponent", "", exponent(sizes))
+    notebook.note("growth.by bans.probe.exponent", "", exponent(by_bans))
 
 
 def _probe(socket: Path, times: int) -> tuple[Probe, Sequence[float]]:
@@ -79,14 +78,6 @@ def _timed(action: Callable[[], None], times: int) -> Sequence[float]:
         action()
         milliseconds.append((time.perf_counter() - started) * 1000)
     return milliseconds
-
-
-def _fit(notebook: Notebook, name: str, by_size: Mapping[int, float]) -> None:
-    """Note the exponent of the growth, by least squares of the logarithms: 0 is constant, 1 linear."""
-    points = [(math.log(size), math.log(value)) for size, value in by_size.items() if size > 0 and value > 0]
-    mean_x, mean_y = (sum(axis) / len(points) for axis in zip(*points, strict=True))
-    slope = sum((x - mean_x) * (y - mean_y) for x, y in points) / sum((x - mean_x) ** 2 for x, _ in points)
-    notebook.note(f"{name}.exponent", "", slope)
 
 
 if __name__ == "__main__":

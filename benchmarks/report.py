@@ -1,4 +1,4 @@
-"""The tables of ``docs/performance.md``, from the latest figures."""
+"""The tables of ``docs/performance.md`` and ``docs/fleet.md``, from the latest figures."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from benchmarks import fleet_table
 from benchmarks.bounds import BOUNDS
 from benchmarks.figures import Figure, load
 
 PAGE: Final = Path(__file__).parents[1] / "docs/performance.md"
+FLEET_PAGE: Final = PAGE.with_name("fleet.md")
 _BEGIN: Final = "<!-- what follows is written by make bench -->\n"
 _END: Final = "<!-- what was written by make bench ends here -->\n"
 _GROWTHS: Final = {
@@ -19,6 +21,8 @@ _GROWTHS: Final = {
     "growth.by jails.scrape": "size of a scrape, by jails",
     "growth.by jails.memory": "resident memory, by jails",
     "growth.by bans.probe": "probe, by bans",
+    "fleet.rules": "rules in Prometheus, by hosts",
+    "fleet.memory": "Prometheus's memory, by hosts",
 }
 _CONSTANT_TO: Final = 0.2
 _LINEAR_TO: Final = 1.2
@@ -72,11 +76,17 @@ def written(page: str) -> str:
 
 
 def write() -> None:
-    """Write the page anew."""
-    page = PAGE.read_text(encoding="utf-8")
+    """Write the pages anew."""
+    machine, figures = load()
+    _write(PAGE, render(machine, figures))
+    _write(FLEET_PAGE, fleet_table.render(figures))
+
+
+def _write(path: Path, table: str) -> None:
+    page = path.read_text(encoding="utf-8")
     before, _, rest = page.partition(_BEGIN)
     after = rest.partition(_END)[2]
-    PAGE.write_text(f"{before}{_BEGIN}\n{render(*load())}\n{_END}{after}", encoding="utf-8")
+    path.write_text(f"{before}{_BEGIN}\n{table}\n{_END}{after}", encoding="utf-8")
 
 
 def main() -> None:

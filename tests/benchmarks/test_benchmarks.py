@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import report
+from benchmarks import fleet_table, report
 from benchmarks.__main__ import ALL
 from benchmarks.bounds import BOUNDS, Bound
 from benchmarks.bounds import report as verdicts
@@ -35,6 +35,16 @@ def test_each_command_explains_itself(command: str) -> None:
 
 def test_the_page_has_the_figures_of_the_latest_run() -> None:
     assert report.render(*load()) == report.written(report.PAGE.read_text(encoding="utf-8"))
+
+
+def test_the_page_on_fleets_has_the_figures_of_the_latest_run_too() -> None:
+    assert fleet_table.render(load()[1]) == report.written(report.FLEET_PAGE.read_text(encoding="utf-8"))
+
+
+def test_what_ten_thousand_hosts_cost_is_read_off_the_line_through_what_was_measured() -> None:
+    measured = [Figure.of(f"fleet.{hosts} hosts.a", "MB", [50 + hosts / 10]) for hosts in fleet_table.MEASURED]
+
+    assert fleet_table.reckoned(measured) == 1_000  # 1050, of which two digits are worth it
 
 
 def test_the_latest_run_measured_all_that_has_a_bound() -> None:

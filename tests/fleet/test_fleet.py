@@ -173,7 +173,7 @@ def test_every_query_of_the_fleet_dashboard_returns_data_and_no_more_than_it_can
     prometheus: Prometheus, fleet: Fleet
 ) -> None:
     wait_for_alerts(prometheus, fleet)
-    choice = Choice(rate_interval="12s", range="3m")
+    choice = Choice(rate_interval="20s", range="3m")
     asked = [one for one in queries.panel_queries(choice) if one.dashboard == "fleet"]
     assert len(asked) >= 40
 
