@@ -190,6 +190,8 @@ class TlsStream:
     def _read(self, session: ssl.SSLObject) -> bytes:
         if not self.is_open:
             session.do_handshake()
+            if session.session_reused:  # of TLS 1.2, while another connection has it open: OpenSSL can't be told not to
+                raise SessionError("a session that was resumed")
             if not self.security.admits(session):
                 raise SessionError("no client_allowed_sans in the client's certificate")
             self.is_open = True

@@ -254,21 +254,32 @@ def test_the_chosen_curve_alone_is_taken(serve: Serve, curve: str, *, is_taken: 
     assert is_taken == ("Server Temp Key: ECDH, secp384r1" in s_client(serving, "-curves", curve))
 
 
-def test_no_session_is_resumed(serve: Serve, certificates: Certificates) -> None:
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_who_resumes_a_session_gets_nothing(serve: Serve, certificates: Certificates, version: ssl.TLSVersion) -> None:
     """A client whose certificate is no longer welcome must not get in by a ticket of yesterday."""
     serving = serve()
-    for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
-        context = certificates.client()
-        context.maximum_version = version
-        with serving.client(tls=context) as client:
-            client.get("/metrics")
-            assert isinstance(client.socket, ssl.SSLSocket)
-            session = client.socket.session
+    context = certificates.client()
+    context.maximum_version = version
+    # OpenSSL has a session of TLS 1.2 at hand for as long as its first connection is open.
+    with serving.client(tls=context) as client:
+        client.get("/metrics")
+        assert isinstance(client.socket, ssl.SSLSocket)
+        session = client.socket.session
         with (
             Client(serving.port) as raw,
             context.wrap_socket(raw.socket, server_hostname="localhost", session=session) as again,
         ):
-            assert not again.session_reused
+            assert not again.session_reused or is_refused(again)
+        client.get("/metrics")
+
+
+def is_refused(client: ssl.SSLSocket) -> bool:
+    """Whether the connection ends without an answer to a request."""
+    try:
+        client.sendall(REQUEST)
+        return client.recv(1) == b""
+    except OSError:
+        return True
 
 
 def s_client(serving: Serving, *options: str) -> str:
