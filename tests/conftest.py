@@ -9,6 +9,9 @@ from xdist.remote import Producer
 from tests import parallel
 from tests.fuzz import FACTOR, examples
 
+# no property is timed: the machine may be busy
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 if FACTOR > 1:
     # of a property that does not say so itself
     settings.register_profile("fuzz", examples(100), print_blob=True)

@@ -9,11 +9,10 @@ from pathlib import Path
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
+from tests.exporter_program import MEMORY_BOUND
 from tests.integration.conftest import MakeFail2ban, RunExporter
 from tests.real_fail2ban import Jail
 from tests.waiting import DEADLINE, wait_until
-
-_MEMORY_BOUND = 55_000_000
 
 
 def test_with_50_jails_it_answers_soon_after_its_start_and_stays_small(
@@ -31,7 +30,7 @@ def test_with_50_jails_it_answers_soon_after_its_start_and_stays_small(
 
     resident = exporter.resident_bytes()
     print(f"first answer after {exporter.seconds_to_first_answer:.2f} s, {resident / 1e6:.1f} MB with 50 jails")
-    assert resident < _MEMORY_BOUND
+    assert resident < MEMORY_BOUND
 
 
 def test_the_first_process_of_a_container_ends_on_sigterm_while_it_still_starts(tmp_path: Path) -> None:

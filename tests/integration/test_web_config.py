@@ -8,6 +8,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator, Mapping
@@ -22,7 +23,7 @@ from exporter.web.config.loading import load
 from exporter.web.limits import Limits
 from tests import programs
 from tests.ended import Ended
-from tests.exporter_program import ExporterProgram
+from tests.exporter_program import MEMORY_BOUND, ExporterProgram
 from tests.integration.conftest import MakeFail2ban, RunExporter
 from tests.real_fail2ban import Jail
 from tests.waiting import DEADLINE, wait_until
@@ -31,7 +32,6 @@ from tests.web.serving import Client, Serving
 
 ALICE = "alice:open sesame"
 MUTUAL = "  client_auth_type: RequireAndVerifyClientCert\n  client_ca_file: ca.pem\n"
-MEMORY_BOUND = 55_000_000
 
 
 def users(*names: str) -> str:
@@ -92,8 +92,11 @@ class Prometheus(Ended):
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self._port}/api/v1/{path}", timeout=DEADLINE) as answer:
                 return json.load(answer)["data"]
+        except urllib.error.HTTPError as error:
+            error.close()
         except OSError:
-            return {"activeTargets": [], "result": []}  # it has not started yet
+            pass
+        return {"activeTargets": [], "result": []}  # it has not started yet
 
 
 def job(exporter: ExporterProgram | Serving, certificates: Certificates, **more: object) -> dict[str, object]:

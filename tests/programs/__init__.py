@@ -57,6 +57,8 @@ class Fail2banInstall:
         modules = [root / "usr/lib/python3/dist-packages" for root in (self.root, *self.libraries)]
         if self.version.startswith("0.11."):
             modules.insert(0, Path(__file__).parent / "shim")
+        if self.version.startswith(("0.11.", "1.0.")) and sys.version_info >= (3, 12):
+            modules.insert(0, Path(__file__).parent / "shim_distutils")
         return {
             "PATH": os.environ.get("PATH", os.defpath),
             "PYTHONPATH": os.pathsep.join(map(str, modules)),
