@@ -5,7 +5,7 @@ import sys
 
 from tests.waiting import DEADLINE
 
-# A password is being checked when the program has done all that it had to do; the interpreter takes its time to wind up.
+# A password is being checked when the program has done all that it had to do, and the interpreter is slow to end.
 _BUSY = """
 import sys, threading, time
 import bcrypt

@@ -167,9 +167,9 @@ class CanaryRunner:
             with suppress(LogFileError):
                 self._edges.prepare(wanted.log_file)
             if self.latest is None:
-                self.latest = Canary.initial(wanted.interval, wanted.timeout)
+                self.latest = Canary.initial(wanted.interval, wanted.timeout, wanted.jail)
             else:
-                self.latest = self.latest.with_settings(wanted.interval, wanted.timeout)
+                self.latest = self.latest.with_settings(wanted.interval, wanted.timeout, wanted.jail)
         return wanted
 
     def _settles_in(self, now: float, options: CanaryOptions) -> float:

@@ -65,16 +65,18 @@ class Canary:
     """The latest attack that said anything; None before the first."""
     last_delay: float | None = None
     last_success: float | None = None
+    jail: str = ""
+    """The jail that is attacked, whose bans are none of anybody's; empty while it is not said."""
 
     @classmethod
-    def initial(cls, interval: float, timeout: float) -> Canary:
+    def initial(cls, interval: float, timeout: float, jail: str = "") -> Canary:
         """Return what is known before the first attack."""
-        return cls(interval, timeout, Histogram.up_to(timeout, _DELAYS))
+        return cls(interval, timeout, Histogram.up_to(timeout, _DELAYS), jail=jail)
 
-    def with_settings(self, interval: float, timeout: float) -> Canary:
+    def with_settings(self, interval: float, timeout: float, jail: str = "") -> Canary:
         """Return the same under other settings; delays are counted anew if their last bucket changes."""
         delays = self.delays if timeout == self.timeout else Histogram.up_to(timeout, _DELAYS)
-        return replace(self, interval=interval, timeout=timeout, delays=delays)
+        return replace(self, interval=interval, timeout=timeout, delays=delays, jail=jail)
 
     @property
     def is_up(self) -> bool | None:

@@ -32,12 +32,15 @@ def _jails(snapshot: Snapshot) -> dict[str, tuple[str, str]]:
         return {}
     missing = len(snapshot.missing_jails())
     terms = {"Jails running": (count(probe.jail_count), f"{count(missing)} not running" if missing else "")}
-    if probe.jails:
-        bans = [snapshot.health.bans.of(jail.name) for jail in probe.jails]
+    # What the exporter does itself is no figure of the host's.
+    attacked = "" if snapshot.canary is None else snapshot.canary.jail
+    jails = [jail for jail in probe.jails if jail.name != attacked]
+    if jails:
+        bans = [snapshot.health.bans.of(jail.name) for jail in jails]
         known = [each for each in bans if each is not None]
-        failures = sum(jail.failures for jail in probe.jails)
-        banned = sum(jail.banned for jail in probe.jails)
-        failing = sum(jail.failed for jail in probe.jails)
+        failures = sum(jail.failures for jail in jails)
+        banned = sum(jail.banned for jail in jails)
+        failing = sum(jail.failed for jail in jails)
         terms["Banned now"] = (
             count(banned),
             f"{plural(sum(known), 'ban')} since the start" if len(known) == len(bans) else "",

@@ -190,6 +190,7 @@ def test_an_attacker_that_is_banned_is_told_with_its_delay(stage: Stage) -> None
     assert first.is_up is None
     assert last is not None
     assert last.is_up is True
+    assert last.jail == JAIL
     assert last.last_delay == pytest.approx(0.7, abs=0.1)
     assert last.last_success == pytest.approx(WALL + 10.7, abs=0.1)
     assert stage.attacks == [(10.0, OPTIONS.log_file, 3)]

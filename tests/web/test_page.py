@@ -195,6 +195,12 @@ def test_the_figures_of_all_jails_stand_above_the_table() -> None:
     assert "Latest probe4 seconds agotook 2.00 ms" in text
 
 
+def test_the_bans_of_the_canary_are_none_of_the_hosts() -> None:
+    shown = replace(snapshot(success(jail(bans=12_345), FOREVER)), canary=Canary.initial(300.0, 60.0, FOREVER.name))
+
+    assert "Banned now412,345 bans since the start" in page(shown).text
+
+
 @pytest.mark.parametrize(
     ("result", "says"),
     [
