@@ -15,7 +15,7 @@ from exporter.health import ActivationReported, Event, Health, ProbeEnded, Serve
 from exporter.model import ExitKind, Jail, Probe, Result, ServerExit
 from exporter.negotiation import Format
 from exporter.snapshot import ProbeOptions, Snapshot
-from tests.snapshots import failure, files, jail, log_files, server, success
+from tests.snapshots import failure, files, jail, log_files, recounted, server, success
 
 BLAMED_JAIL: Final = "nginx-botsearch"
 """The jail that brings fail2ban down where that happens."""
@@ -153,5 +153,7 @@ class SimulatedHost:
     def _publish(self, now: float, event: Event, probe: Probe | None = None) -> None:
         health = reduce(self._snapshot.health, event)
         latest = self._snapshot.probe if probe is None else probe
+        if probe is not None and health.bans.questions():
+            health = recounted(health, probe, now)  # of a fresh server none was restored
         seen = files(*(log_files(name) for name in self.jails), database_bytes=4096 * (1 + self._number % 100))
         self._snapshot = Snapshot(self._options, health, beat=now, probe=latest, config_faults=0, files=seen)
