@@ -17,7 +17,7 @@ OF_A_LIVE_SERVER = re.compile(
     r"|jail_(banned_ips|bans_total|failed_ips|failures_total|ban_time_seconds|find_time_seconds|max_retries|actions))"
 )
 """What is read from the server, and so is known only while it is online."""
-OF_EACH_JAIL = ("jail_banned_ips", "jail_bans_total", "jail_failed_ips", "jail_failures_total")
+OF_EACH_JAIL = ("jail_banned_ips", "jail_failed_ips", "jail_failures_total")
 OF_THE_SERVER = re.compile(r"fail2ban_(jail_(bans|failures)_total|process_cpu_seconds_total)")
 """Counters of fail2ban's own: they begin anew with its process, or with the jail."""
 _ADDRESS = re.compile(r"\d+\.\d+\.\d+\.\d+|[0-9a-f]*:[0-9a-f:]*:[0-9a-f]+")
@@ -109,6 +109,9 @@ def _presence(scrape: Scrape, state: str, *, tells_all_jails: bool) -> Iterator[
     for name in OF_EACH_JAIL:
         if scrape.by_jail(f"fail2ban_{name}").keys() != running:
             yield f"fail2ban_{name} is there for other jails than those that run"
+    # After a jail's start its bans are not known before it is known which of them were restored.
+    if not scrape.by_jail("fail2ban_jail_bans_total").keys() <= running:
+        yield "fail2ban_jail_bans_total is there for a jail that does not run"
 
 
 def _is_live(name: str) -> bool:

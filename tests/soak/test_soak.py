@@ -12,7 +12,7 @@ from exporter.model import Probe, Result
 from exporter.negotiation import Format
 from exporter.own import OwnMetrics
 from exporter.snapshot import ProbeOptions, Snapshot
-from tests.snapshots import failure, jail, server, success
+from tests.snapshots import failure, jail, recounted, server, success
 from tests.soak.invariants import Follower, Scrape, faults_of
 from tests.soak.soak import MOST_GROWTH, Report, soak
 from tests.soak.trend import Reading, growth
@@ -38,7 +38,7 @@ def text(probe: Probe | None) -> str:
     now = time.monotonic()
     health = Health.initial(10, Policy())
     if probe is not None:
-        health = reduce(health, ProbeEnded(probe, at=now, timestamp=time.time()))
+        health = recounted(reduce(health, ProbeEnded(probe, at=now, timestamp=time.time())), probe, now)
     snapshot = Snapshot(ProbeOptions("/run/f2b.sock", 30.0, 10.0, expected=("ftp",)), health, beat=now, probe=probe)
     return Exposition(lambda: snapshot, OwnMetrics().registry).render(Format.TEXT_0_0_4).decode()
 
@@ -69,6 +69,7 @@ def test_nothing_is_wrong_with_what_the_exporter_says(probe: Probe | None) -> No
         ),
         ("fail2ban_jails 1.0", "fail2ban_jails 2.0", "fail2ban_jails is 2.0, and 1 have jail_up 1"),
         ('fail2ban_jail_banned_ips{jail="sshd"}', 'fail2ban_jail_banned_ips{jail="web"}', "is there for other jails"),
+        ('fail2ban_jail_bans_total{jail="sshd"}', 'fail2ban_jail_bans_total{jail="web"}', "a jail that does not run"),
         ("duration_seconds_count 1.0", "duration_seconds_count 2.0", "1.0 probes and 2.0 durations"),
         ('jail_up{jail="sshd"} 1.0', 'jail_up{jail="sshd"} 1.0\nfail2ban_jail_up{jail="sshd"} 1.0', "two samples"),
         ("fail2ban_jails 1.0", "fail2ban_jails NaN", "fail2ban_jails is nan"),
