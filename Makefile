@@ -91,7 +91,7 @@ screenshots: venv test-deps ## make the pictures of the status page in docs/imag
 dashboards: venv ## write the Grafana dashboards (dashboards/grafana/*.json) anew from dashboards/source
 	$(BIN)/python -m dashboards.source
 
-bench: venv test-deps .cache/runtime.stamp ## measure what the exporter costs, in some sixteen minutes, and write docs/performance.md (ARGS=--full)
+bench: venv test-deps .cache/runtime.stamp ## measure what the exporter costs, in some eight minutes, and write docs/performance.md (ARGS=--full)
 	$(BIN)/python -m benchmarks $(ARGS)
 
 image-lint: venv ## hadolint alone

@@ -56,7 +56,7 @@ BOUNDS: Final = (
     Bound("scrape.500 jails.publishing every 1s.p99 ÷ bare", "99th percentile, publishing every second ÷ bare", 5),
     Bound("geoip.100000 bans.cpu of a count", "CPU of a count of 100,000 bans in 200 jails", 2),
     Bound("geoip.100000 bans.series", "series of it", 200 * (3 + 52 + 22)),
-    Bound("geoip.probe.on ÷ off", "probe with that, bans counted ÷ not counted", 1.1),
+    Bound("geoip.probe.on ÷ off", "probe with that, every option on ÷ off", 1.1),
     Bound("standing.memory.after", "resident memory, 50 jails, after all of the load", 55),
     Bound("standing.memory.growth", "growth of it under that load", 1),
     Bound("standing.cpu", "CPU at default settings, 50 jails", 0.1),

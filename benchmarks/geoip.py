@@ -1,4 +1,4 @@
-"""What counting bans by where they come from costs: CPU, in fail2ban too, and what probes notice of it."""
+"""What counting bans by where they come from costs: CPU, in fail2ban too, and what probes notice of all options on."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ _TIMES: Final = 5
 _TIMEOUT: Final = 60.0
 _INTERVAL: Final = 30
 """Seconds between two counts, a tenth of the default, so that there are some in a run."""
+_OTHER_INTERVALS: Final = 6
+"""Seconds between two checks of the firewall, a tenth of the default, and two attacks of the canary, a fiftieth."""
 _SECONDS: Final = 60.0
 _PAUSE: Final = 0.02
 _COUNTRIES: Final = 250
@@ -34,7 +36,7 @@ _OFF: Final[tuple[str, ...]] = ()
 
 
 def main(notebook: Notebook, *, full: bool) -> None:
-    """Measure counts at two numbers of bans, then probes of two exporters in turns, one of which counts."""
+    """Measure counts at two numbers of bans, then probes of two exporters in turns: one with every option on."""
     with tempfile.TemporaryDirectory(prefix="f2b-bench-") as folder, guarded(VERSION, JAILS) as server:
         paths = _databases(Path(folder))
         for bans in BANS:
@@ -82,16 +84,23 @@ def _of_children() -> float:
 
 
 def _probes(notebook: Notebook, server: Guarded, paths: Mapping[str, Path], folder: Path, seconds: float) -> None:
-    counting = (
+    everything = (
         f"--geoip.database={paths['country']}",
         f"--geoip.asn-database={paths['asn']}",
         f"--geoip.interval={_INTERVAL}s",
+        "--firewall.check",
+        f"--firewall.interval={_OTHER_INTERVALS}s",
+        f"--canary.log-file={folder / 'canary.log'}",
+        "--canary.jail=jail-000",
+        f"--canary.interval={_OTHER_INTERVALS}s",
+        f"--canary.timeout={_OTHER_INTERVALS // 2}s",
+        f"--recovery.state-file={folder / 'state.json'}",
         "--metrics.compat=f2b",
     )
     took: dict[str, list[float]] = {"off": [], "on": []}
     with (
         _exporting(server, folder / "off.log", *_OFF) as off,
-        _exporting(server, folder / "on.log", *counting) as on,
+        _exporting(server, folder / "on.log", *everything) as on,
     ):
         on.wait_for("fail2ban_geoip_count_success", 1)
         deadline = time.monotonic() + seconds
