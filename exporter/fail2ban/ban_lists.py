@@ -83,8 +83,9 @@ class BanLists:
             if name in wanted:
                 try:
                     looks[name] = JailLook(jail.bans, self._bans(jail.name, deadline))
-                except RemoteFault:  # it was stopped in between
-                    continue
+                except RemoteFault as error:
+                    if not error.no_such_jail:  # it was not just stopped in between: asked again it would say the same
+                        looks[name] = JailLook(jail.bans, None)
         return looks
 
     def _bans(self, jail: str, deadline: Deadline) -> tuple[Ban, ...] | None:

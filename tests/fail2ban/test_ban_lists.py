@@ -46,6 +46,7 @@ def test_where_times_can_not_be_asked_for_they_are_not(jail: str, version: str) 
     [
         pytest.param(good("x" * 17 * 1024 * 1024), id="more than can be taken"),
         pytest.param(good(["192.0.2.1"]), id="no times"),
+        pytest.param(bad(Exception("Invalid command")), id="an error, which is not asked for again"),
         pytest.param(good([None]), id="no texts"),
         pytest.param(b"no pickle", id="nothing that can be read"),
     ],

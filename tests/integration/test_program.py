@@ -168,6 +168,7 @@ def test_the_demo_lives_and_serves_every_route(run_exporter: RunExporter, path: 
 def test_the_openmetrics_output_is_read_by_the_library_s_own_parser(run_exporter: RunExporter) -> None:
     demo = run_exporter(command="demo")
     demo.wait_for("fail2ban_jails", 5)
+    wait_until(lambda: demo.value("fail2ban_jail_bans_total", jail="sshd") is not None, "restored bans are told apart")
 
     answer = demo.get("/metrics", {"Accept": "application/openmetrics-text;version=1.0.0"})
 
