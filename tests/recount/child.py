@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import sys
-import threading
 from pathlib import Path
 
 from exporter import log
@@ -23,18 +22,19 @@ def main(shown: Path, flags: list[str]) -> None:
     """Run until SIGTERM."""
     settings = load(flags, os.environ)
     log.configure("info", "logfmt")
-    over = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: over.set())
+    # Waited for, not handled: a handler may come at any moment, that of waiting included.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     lines = os.open(shown, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 
     def publish() -> None:
         samples = {labels[0]: value for labels, value in BANS.read(background.prober.snapshot)}
         os.write(lines, f"{json.dumps(samples)}\n".encode())
 
-    background = Background(settings, OwnMetrics(), over.set, on_publish=publish)
+    background = Background(settings, OwnMetrics(), lambda: os.kill(os.getpid(), signal.SIGTERM), on_publish=publish)
     background.start()
-    over.wait()
+    signal.sigwait({signal.SIGTERM})
     background.stop()
+    os._exit(0)  # as the exporter does: threads may be at work
 
 
 if __name__ == "__main__":
