@@ -119,6 +119,8 @@ def build(folder: Path, stack: ExitStack) -> Stage:
     past = Misfortune.before(time.time())
     history = folder / "history"
     recording = [group for group in ours["groups"] if group["name"] == "fail2ban.past"]
+    # Bans are not known before it is known which of them were restored.
+    wait_until(lambda: new.exporter.value("fail2ban_jail_bans_total", jail="sshd") is not None, "bans are known")
     past.write(new.exporter.scrape(), [_usual(old)], recording, history)
     observers = []
     for generation, alertmanager in GENERATIONS.items():

@@ -8,6 +8,7 @@ import pytest
 
 from tests import programs
 from tests.exporter_program import ExporterProgram
+from tests.geoip import databases
 from tests.migration import Move, moves
 from tests.monitoring.prometheus import Host, Prometheus
 from tests.real_fail2ban import Jail, RealFail2ban
@@ -44,10 +45,14 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]
         server.fail("sshd", "203.0.113.1")
         server.wait_banned("sshd", "203.0.113.1")
 
+        country = databases.write(folder / "country.mmdb", {"203.0.113.0/24": databases.country("DE")})
+
         def exporter(name: str, *flags: str) -> Host:
             watch = (f"--fail2ban.socket={server.socket}", "--fail2ban.config-dir=", "--probe.interval=1s")
-            running = stack.enter_context(ExporterProgram(*watch, *flags, log=folder / f"{name}.log"))
+            counting = f"--geoip.database={country}"
+            running = stack.enter_context(ExporterProgram(*watch, counting, *flags, log=folder / f"{name}.log"))
             running.wait_for("fail2ban_jail_banned_ips", 1, jail="sshd")
+            running.wait_for("fail2ban_jail_banned_ips_by_country", 1, jail="sshd", country="DE")
             return Host(name, f"127.0.0.1:{running.port}")
 
         running = stack.enter_context(
