@@ -37,6 +37,7 @@ TOGETHER = ("end_to_end", "fleet", "browser", "integration/test_configuration.py
 ALONE = (
     "web/test_slow_connections.py",
     "firewall/test_many_bans.py",
+    "recount/test_real_sequences.py",
     "integration/test_web_config.py::test_a_slow_hash_keeps_nobody_else_waiting_and_the_end_neither",
     "faults/test_signals.py::test_sigterm_at_any_moment_ends_it_with_status_0_and_the_state_written",
 )
