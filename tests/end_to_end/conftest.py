@@ -9,7 +9,7 @@ from tests.end_to_end.stage import GENERATIONS, Observer, build
 from tests.end_to_end.story import Story, play
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     """All that happened, on a stage that still runs."""
     with ExitStack() as stack:

@@ -33,7 +33,7 @@ class Watched:
     firing_when_well: list[dict[str, str]]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     """The fleet, since a moment at which every host had been seen in good health."""
     faster = rules.faster(rules.ours())
