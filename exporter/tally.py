@@ -13,6 +13,9 @@ NEXT_SECONDS: Final = 1.0
 """How long none more may be restored, at least, before no more is expected."""
 _GAPS: Final = 3
 """The same, in multiples of the longest wait for one more that was seen: actions may be slow."""
+LOOK_SECONDS: Final = 1.0
+"""No more than so much time passes from one look to the next, as far as patience goes: a fail2ban that takes longer to
+answer is busy, and restores nothing meanwhile."""
 LONGEST_SECONDS: Final = 300.0
 """For how long a jail is looked at, at most."""
 
@@ -37,6 +40,8 @@ class Tally:
         self._listed = 0
         self._restored = 0
         self._grew_at = at
+        self._looked_at = at
+        self._quiet = 0.0
         self._longest_gap = 0.0
 
     def add(self, look: JailLook, shift: float | None, at: float, timestamp: float) -> Recount | None:
@@ -61,11 +66,13 @@ class Tally:
         self._seen.update(ban.name for ban in new)
         self._listed += len(dated_until(new, question.until, timestamp, shift))
         self._total = max(look.total, len(look.bans))
+        self._quiet += min(LOOK_SECONDS, at - self._looked_at)
+        self._looked_at = at
         restored = question.restored(self._listed, gone=max(0, self._total - len(self._seen)))
         if restored > self._restored:
             if self._restored:
                 self._longest_gap = max(self._longest_gap, at - self._grew_at)
-            self._restored, self._grew_at = restored, at
+            self._restored, self._grew_at, self._quiet = restored, at, 0.0
         return self._answer(restored, self._total) if self._is_settled(restored, at) else None
 
     def _is_settled(self, restored: int, at: float) -> bool:
@@ -73,7 +80,7 @@ class Tally:
         if question.is_settled or (question.most is not None and restored >= question.most):
             return True
         patience = max(NEXT_SECONDS, _GAPS * self._longest_gap) if restored else FIRST_SECONDS
-        return at - self._grew_at >= patience or at - self._began >= LONGEST_SECONDS
+        return self._quiet >= patience or at - self._began >= LONGEST_SECONDS
 
     def _answer(self, restored: int, total: int) -> Recount:
         return Recount(self.question.jail, self.question.server, self.question.run, restored, total)
