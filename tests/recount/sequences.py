@@ -176,10 +176,20 @@ class Life:
             ip = self._random.choice(banned)
             self._tell(f"unban {ip}")
             self._fail2ban.ask(["set", "long", "unbanip", ip])
+            self._end_seen()
 
     def _expire(self) -> None:
         self._tell("expire")
         wait_until(lambda: not self._fail2ban.banned("short"), self.told)
+        self._end_seen()
+
+    def _end_seen(self) -> None:
+        """Let the exporter, if it runs, see that a ban has ended.
+
+        One that ends unseen right before a restart may cost a new one of the same second, which no exporter could tell.
+        """
+        if self._exporter.runs:
+            self._exporter.wait_snapshots(2)
 
     def _restart(self) -> None:
         """Restart the server when all bans have been seen."""
