@@ -104,6 +104,7 @@ class Life:
         self._fail2ban = fail2ban
         self._exporter = exporter
         self._addresses = 0
+        self._may_kill = True
         self._asked: set[tuple[str, str]] = set()
         self.story: list[str] = [f"seed {seed}"]
 
@@ -176,6 +177,8 @@ class Life:
             ip = self._random.choice(banned)
             self._tell(f"unban {ip}")
             self._fail2ban.ask(["set", "long", "unbanip", ip])
+            # Killed, fail2ban reads the failures again and bans it once more: a ban that addresses don't tell.
+            self._may_kill = False
             self._end_seen()
 
     def _expire(self) -> None:
@@ -206,7 +209,7 @@ class Life:
         self._wait_made(made)
 
     def _restart_server(self) -> None:
-        kill = self._random.random() < 0.5
+        kill = self._random.random() < 0.5 and self._may_kill
         self._tell("kill fail2ban" if kill else "stop fail2ban")
         if kill:
             self._fail2ban.kill()
