@@ -38,6 +38,7 @@ ALONE = (
     "web/test_slow_connections.py",
     "firewall/test_many_bans.py",
     "recount/test_real_sequences.py",
+    "integration/test_web_config.py::test_with_tls_users_and_50_jails_it_stays_small_and_ends_at_once",
     "integration/test_web_config.py::test_a_slow_hash_keeps_nobody_else_waiting_and_the_end_neither",
     "faults/test_signals.py::test_sigterm_at_any_moment_ends_it_with_status_0_and_the_state_written",
 )
