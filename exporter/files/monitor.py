@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import threading
 import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
@@ -17,6 +16,7 @@ from exporter.files.log_files import Views
 from exporter.files.looker import Looker
 from exporter.files.mounts import MountTable
 from exporter.model import Files, Server
+from exporter.rounds import Rounds
 from exporter.snapshot import Snapshot
 
 LONGEST_INTERVAL: Final = 30.0
@@ -85,26 +85,22 @@ class FilesMonitor:
         self._counted = Counted()
         self._count_due = 0.0
         self._hanging = 0
-        self._news = threading.Event()
-        self._stopping = False
+        self._due = 0.0
         self.latest: Files | None = None
         """The latest result, replaced by a single assignment; None before there is one."""
-        self._thread = threading.Thread(target=self._run, name="files", daemon=True)
+        self._rounds = Rounds("files", self._turn)
 
     def start(self) -> None:
         """Start the thread."""
-        self._thread.start()
+        self._rounds.start()
 
     def wake(self) -> None:
         """Take note that there is a new snapshot, which may name other files. From any thread."""
-        self._news.set()
+        self._rounds.wake()
 
     def stop(self, patience: float = 0.1) -> None:
         """Ask the thread to end, and wait for it that many seconds."""
-        self._stopping = True
-        self._news.set()
-        if self._thread.is_alive():
-            self._thread.join(patience)
+        self._rounds.stop(patience)
 
     def look_once(self) -> Files | None:
         """Look on the calling thread, in place of `start`, and log nothing. Takes no longer than to see what hangs."""
@@ -112,16 +108,14 @@ class FilesMonitor:
         self._look()
         return self.latest
 
-    def _run(self) -> None:
-        due = 0.0
-        while not self._stopping:
-            self._news.clear()
-            snapshot = self._snapshot()
-            now = self._edges.clock()
-            if self._take_over(snapshot) or now >= due:
-                due = now + _interval(snapshot)
-                self._look_safely()
-            self._news.wait(max(0.0, due - self._edges.clock()))
+    def _turn(self) -> float:
+        """Look, if it is time or other files are named; return the seconds until the next look is due."""
+        snapshot = self._snapshot()
+        now = self._edges.clock()
+        if self._take_over(snapshot) or now >= self._due:
+            self._due = now + _interval(snapshot)
+            self._look_safely()
+        return max(0.0, self._due - self._edges.clock())
 
     def _take_over(self, snapshot: Snapshot) -> bool:
         """Take note of what fail2ban names; tell whether that is news."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import structlog
 from exporter.fail2ban import Bulk
 from exporter.firewall.check import Checker, Findings
 from exporter.model import FirewallCheck, FirewallFault
+from exporter.rounds import Rounds
 
 SETTLING_SECONDS: Final = 5.0
 """After bans were seen for the first time, or fail2ban could not be asked, the next check is this soon."""
@@ -31,6 +31,10 @@ class FirewallOptions:
     """Seconds from the start of one check to that of the next."""
     timeout: float
     """Seconds that fail2ban has to answer the questions of one check."""
+
+    def asks_like(self, other: FirewallOptions) -> bool:
+        """Tell whether fail2ban is asked the same way by other options."""
+        return (self.socket, self.timeout) == (other.socket, other.timeout)
 
 
 def _checker(options: FirewallOptions) -> Checker:
@@ -61,47 +65,43 @@ class FirewallMonitor:
         self._make_checker = make_checker
         self._clock = clock
         self._log = structlog.get_logger()
-        self._news = threading.Event()
-        self._stopping = False
+        self._checker: tuple[FirewallOptions, Checker] | None = None
         self._reported = Findings()
         self._left_out: dict[str, str] = {}
         self._unenforced: dict[str, int] = {}
         self.latest: FirewallCheck | None = None
         """The latest result, replaced by a single assignment; None while the check is off, or before the first."""
-        self._thread = threading.Thread(target=self._run, name="firewall", daemon=True)
+        self._rounds = Rounds("firewall", self._turn)
 
     def start(self) -> None:
-        """Start the thread, which waits while the check is off."""
-        self._thread.start()
+        """Start the thread, if the check is on."""
+        if self._wanted.is_on:
+            self._rounds.start()
 
     def reconfigure(self, options: FirewallOptions) -> None:
-        """Work by other options from now on, and check at once. From any thread; the last call wins."""
+        """Work by other options from now on, and check at once. From the thread that started it."""
         if options != self._wanted:
             self._wanted = options
-            self._news.set()
+            self._rounds.wake()
+            self.start()
 
     def stop(self, patience: float = 0.1) -> None:
         """Ask the thread to end, and wait for it that many seconds."""
-        self._stopping = True
-        self._news.set()
-        if self._thread.is_alive():
-            self._thread.join(patience)
+        self._rounds.stop(patience)
 
-    def _run(self) -> None:
-        options, checker = self._wanted, None
-        while not self._stopping:
-            self._news.clear()
-            wanted = self._wanted
-            if checker is None or (wanted.socket, wanted.timeout) != (options.socket, options.timeout):
-                checker = self._make_checker(wanted)
-            options = wanted
-            if not options.is_on:
-                self.latest, checker = None, None
-                self._news.wait()
-                continue
-            self._news.wait(self._turn(checker, options))
+    def _turn(self) -> float | None:
+        """Check once, while that is on; return the seconds until the next check is due."""
+        options = self._wanted
+        if not options.is_on:
+            self.latest, self._checker = None, None
+            return None
+        made_for, checker = self._checker or (None, None)
+        if checker is None or made_for is None or not options.asks_like(made_for):
+            checker = self._make_checker(options)
+        self._checker = options, checker
+        return self._check(checker, options)
 
-    def _turn(self, checker: Checker, options: FirewallOptions) -> float:
+    def _check(self, checker: Checker, options: FirewallOptions) -> float:
         """Check once and publish; return the seconds until the next check is due."""
         started = self._clock()
         try:

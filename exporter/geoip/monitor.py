@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from exporter.geoip.database import DatabaseFile
 from exporter.geoip.helper import SECONDS
 from exporter.geoip.process import Asks, Helper, HelperError
 from exporter.model import BanCounts, GeoipDatabase
+from exporter.rounds import Rounds
 
 RETRY_SECONDS: Final = 60.0
 """After fail2ban could not be asked, the next count is at most this late."""
@@ -58,43 +58,39 @@ class GeoipMonitor:
         self._helper: Asks = Helper() if helper is None else helper
         self._clock = clock
         self._log = structlog.get_logger()
-        self._news = threading.Event()
-        self._stopping = False
         self._files: dict[str, DatabaseFile] = {}
         self._fault: str | None = None
         self._faulty_lookups: dict[str, bool] = {}
         self.latest: BanCounts | None = None
         """The latest counts, replaced by a single assignment; None while it is off, or before the first."""
-        self._thread = threading.Thread(target=self._run, name="geoip", daemon=True)
+        self._rounds = Rounds("geoip", self._turn)
 
     def start(self) -> None:
-        """Start the thread, which waits while it is off."""
-        self._thread.start()
+        """Start the thread, if bans are to be counted."""
+        if self._wanted.is_on:
+            self._rounds.start()
 
     def reconfigure(self, options: GeoipOptions) -> None:
-        """Work by other options from now on, and count at once. From any thread; the last call wins."""
+        """Work by other options from now on, and count at once. From the thread that started it."""
         if options != self._wanted:
             self._wanted = options
-            self._news.set()
+            self._rounds.wake()
+            self.start()
 
     def stop(self, patience: float = 0.1) -> None:
         """End the count that is under way, ask the thread to end, and wait for it that many seconds."""
-        self._stopping = True
-        self._news.set()
+        self._rounds.is_stopping = True
         self._helper.end()
-        if self._thread.is_alive():
-            self._thread.join(patience)
+        self._rounds.stop(patience)
 
-    def _run(self) -> None:
-        while not self._stopping:
-            self._news.clear()
-            options = self._wanted
-            self._choose(options.databases if options.is_on else {})
-            if options.is_on:
-                self._news.wait(self._turn(options))
-            else:
-                self.latest = None
-                self._news.wait()
+    def _turn(self) -> float | None:
+        """Count once, while that is on; return the seconds until the next count is due."""
+        options = self._wanted
+        self._choose(options.databases if options.is_on else {})
+        if not options.is_on:
+            self.latest = None
+            return None
+        return self._count(options)
 
     def _choose(self, paths: Mapping[str, Path]) -> None:
         """Have the databases at these paths, and no others."""
@@ -105,7 +101,7 @@ class GeoipMonitor:
             if kind not in self._files:
                 self._files[kind] = DatabaseFile(kind, path, self._helper)
 
-    def _turn(self, options: GeoipOptions) -> float:
+    def _count(self, options: GeoipOptions) -> float:
         """Count once and publish; return the seconds until the next count is due."""
         started = self._clock()
         tables: dict[str, Any] = {}
@@ -120,7 +116,7 @@ class GeoipMonitor:
         except Exception as error:  # noqa: BLE001  # figures that no count stands behind must not stay
             self._log.exception("geoip_count_broken")
             fault = f"the count broke: {type(error).__name__}"
-        if self._stopping:
+        if self._rounds.is_stopping:
             return 0.0
         if self._wanted is options:
             self.latest = BanCounts(

@@ -111,7 +111,7 @@ def test_while_counts_fail_there_are_no_old_figures(run_monitor: RunMonitor) -> 
 def test_a_failed_count_is_tried_again_within_a_minute_however_long_the_interval() -> None:
     monitor = GeoipMonitor(options(interval=3600), Scripted(SILENT, COUNTED), lambda: 0.0)
 
-    assert [60.0, 3600.0] == [monitor._turn(monitor._wanted), monitor._turn(monitor._wanted)]  # noqa: SLF001
+    assert [60.0, 3600.0] == [monitor._turn(), monitor._turn()]  # noqa: SLF001
 
 
 def test_a_database_is_loaded_kept_while_its_file_is_broken_and_let_go_of(
