@@ -17,8 +17,6 @@ def main() -> int:
     """
     if os.getpid() == 1:
         signal.signal(signal.SIGTERM, lambda *_: os._exit(128 + signal.SIGTERM))
-    # structlog would draw tracebacks with it, where it is installed. Ours are plain, and it takes 3 MB.
-    sys.modules["rich"] = None  # type: ignore[assignment]
     from exporter import cli  # noqa: PLC0415  # it takes most of the start
 
     status = cli.main()

@@ -108,7 +108,7 @@ def test_a_folder_that_is_mounted_late_is_found(make_fail2ban: MakeFail2ban, run
     server = make_fail2ban("1.1.1", [Jail("sshd")])
     shutil.rmtree(server.socket.parent)
     exporter = run_exporter(f"--fail2ban.socket={server.socket}", "--probe.interval=100ms")
-    exporter.wait_for("fail2ban_probes_total", 3, result="socket_missing")
+    wait_until(lambda: (exporter.value("fail2ban_probes_total", result="socket_missing") or 0) >= 3, "it probes")
     assert exporter.status()["state"] == "offline"
 
     server.socket.parent.mkdir(mode=0o700)
