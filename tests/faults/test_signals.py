@@ -30,18 +30,25 @@ def test_a_storm_of_sighup_costs_no_scrape_and_leaves_nothing_behind(
 ) -> None:
     settings = tmp_path / "settings.toml"
     text = f'[fail2ban]\nsocket = "{server.socket}"\n[probe]\ninterval = "{{}}"\n[jails]\nexpected = ["sshd"]\n'
-    settings.write_text(text.format("1s"), encoding="utf-8")
+
+    def save(content: str) -> None:
+        """All at once: an empty file is valid too, and asks another socket."""
+        fresh = tmp_path / "settings.new"
+        fresh.write_text(content, encoding="utf-8")
+        fresh.replace(settings)
+
+    save(text.format("1s"))
     exporter = run_exporter(f"--config.file={settings}")
     exporter.wait_for("fail2ban_up", 1)
 
     def storm(interval: str) -> None:
         """Many signals while the file changes, now and then to a broken one."""
         for number in range(300):
-            settings.write_text("[broken" if number % 7 == 0 else text.format(f"{number + 1}ms"), encoding="utf-8")
+            save("[broken" if number % 7 == 0 else text.format(f"{number + 1}ms"))
             exporter.hang_up()
             if number % 30 == 0:
                 assert exporter.get("/metrics").status == 200
-        settings.write_text(text.format(interval), encoding="utf-8")
+        save(text.format(interval))
         exporter.hang_up()
         exporter.wait_for("fail2ban_probe_interval_seconds", float(interval.removesuffix("s")))
 
@@ -52,7 +59,7 @@ def test_a_storm_of_sighup_costs_no_scrape_and_leaves_nothing_behind(
     after = Reading.of(exporter.pid)
 
     print(f"memory {(after.memory - before.memory) / 1e6:+.2f} MB")
-    assert exporter.value("fail2ban_up") == 1
+    assert exporter.value("fail2ban_up") == 1, exporter.log()[-5000:]
     assert exporter.value("fail2ban_exporter_config_last_reload_successful") == 1
     assert after.threads == before.threads
     assert after.descriptors <= before.descriptors + 1  # the scrape that is being closed

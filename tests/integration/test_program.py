@@ -9,18 +9,19 @@ from pathlib import Path
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from tests.exporter_program import MEMORY_BOUND
+from tests.exporter_program import MEMORY_BOUND, without_developers_packages
 from tests.integration.conftest import MakeFail2ban, RunExporter
 from tests.real_fail2ban import Jail
 from tests.waiting import DEADLINE, wait_until
 
 
 def test_with_50_jails_it_answers_soon_after_its_start_and_stays_small(
-    make_fail2ban: MakeFail2ban, run_exporter: RunExporter
+    make_fail2ban: MakeFail2ban, run_exporter: RunExporter, tmp_path: Path
 ) -> None:
     server = make_fail2ban("1.1.1", [Jail(f"jail-{number}") for number in range(50)])
     server.start()
-    exporter = run_exporter(f"--fail2ban.socket={server.socket}", "--probe.interval=10ms")
+    flags = (f"--fail2ban.socket={server.socket}", "--probe.interval=10ms")
+    exporter = run_exporter(*flags, environment=without_developers_packages(tmp_path))
     exporter.wait_for("fail2ban_jails", 50)
 
     for _ in range(50):

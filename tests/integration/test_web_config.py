@@ -23,7 +23,7 @@ from exporter.web.config.loading import load
 from exporter.web.limits import Limits
 from tests import programs
 from tests.ended import Ended
-from tests.exporter_program import MEMORY_BOUND, ExporterProgram
+from tests.exporter_program import MEMORY_BOUND, ExporterProgram, without_developers_packages
 from tests.integration.conftest import MakeFail2ban, RunExporter
 from tests.real_fail2ban import Jail
 from tests.waiting import DEADLINE, wait_until
@@ -294,10 +294,7 @@ def test_with_tls_users_and_50_jails_it_stays_small_and_ends_at_once(
     server.start()
     path = write_web_config(certificates.folder, users("alice"))
     flags = (f"--fail2ban.socket={server.socket}", "--probe.interval=10ms", f"--web.config.file={path}")
-    # Tools of the developers bring these, for which structlog takes 4 MB; who runs the exporter has none.
-    for package in ("greenlet", "rich"):
-        (certificates.folder / f"{package}.py").write_text("raise ImportError\n")
-    environment = {"PYTHONPATH": str(certificates.folder)}
+    environment = without_developers_packages(certificates.folder)
     exporter = run_exporter(*flags, tls=certificates.client(), user=ALICE, environment=environment)
     exporter.wait_for("fail2ban_jails", 50)
     for _ in range(50):
