@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from exporter.web.arrival import Arrival
 from exporter.web.limits import Limits
+from exporter.web.origins import ByOrigin
 from exporter.web.sessions import Sessions
 
 _PAUSE_SECONDS = 0.01
@@ -31,8 +32,8 @@ class Handshakes:
         self._limits = limits
         self._begin = begin
         self._under_way: Sessions[Arrival] = Sessions(limits.handshakes, limits.hello_seconds)
-        self._proven: dict[Arrival, None] = {}
-        self._unproven: dict[Arrival, None] = {}
+        self._proven: ByOrigin[Arrival] = ByOrigin()
+        self._unproven: ByOrigin[Arrival] = ByOrigin()
         self._queues = (self._proven, self._unproven)
         """The one whose turn it is comes first."""
         self._begun = 0
@@ -51,16 +52,23 @@ class Handshakes:
         return len(self._under_way) + len(self._proven) + len(self._unproven) >= self._limits.unasked
 
     def add(self, arrival: Arrival) -> None:
-        """Begin one's handshake when its turn comes, which may be at once."""
+        """Begin one's handshake when its turn comes, which may be at once; it must not be there yet."""
         queue = self._proven if arrival.stream and arrival.stream.was_asked else self._unproven
-        queue[arrival] = None
+        queue.add(arrival, arrival.address())
         self._begin_some()
+
+    def next_of_crowd(self) -> Arrival | None:
+        """The one that is to go first where all places are taken: of a crowd that has come from one address.
+
+        Only of those who have greeted once, and wait for their handshake to begin.
+        """
+        return self._unproven.first_of_crowd(self._limits.crowd)
 
     def remove(self, arrival: Arrival) -> None:
         """Forget one that has gone, or has sent its request; nothing happens if it is not there."""
         self._under_way.remove(arrival)
-        self._proven.pop(arrival, None)
-        self._unproven.pop(arrival, None)
+        self._proven.remove(arrival)
+        self._unproven.remove(arrival)
 
     def drop_oldest(self, count: int) -> None:
         """Drop up to this many that are under way, the longest-waiting first."""
@@ -71,7 +79,7 @@ class Handshakes:
         self._under_way.drop_expired(now)
         for queue in self._queues:
             for arrival in [each for each in queue if each.is_gone()]:
-                del queue[arrival]
+                queue.remove(arrival)
 
     def close(self) -> None:
         """Drop those under way, and begin no more."""
@@ -90,7 +98,7 @@ class Handshakes:
                 self._begun += 1
                 self._under_way.admit(arrival, arrival.address(), self._loop.time(), arrival.deadline)
                 self._begin(arrival)
-        if (self._begun or self._proven or self._unproven) and not self._timer:
+        if (self._begun or len(self._proven) or len(self._unproven)) and not self._timer:
             delay = 0 if self._begun else _PAUSE_SECONDS
             self._timer = self._loop.call_later(delay, self._begin_more)
 
@@ -101,10 +109,10 @@ class Handshakes:
     def _next(self) -> Arrival | None:
         """Take the longest-waiting one of the queue whose turn it is."""
         first, second = self._queues
-        if not first:
+        if not len(first):
             first, second = second, first
         self._queues = second, first
-        arrival = next(iter(first), None)
+        arrival = first.first()
         if arrival:
-            del first[arrival]
+            first.remove(arrival)
         return arrival

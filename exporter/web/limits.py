@@ -47,6 +47,8 @@ class Limits:
             theirs than there is room for, no connection is accepted, or they would push out one another.
         unasked: TLS handshakes under way, or due, up to which a client's first greeting begins its own. Past that, it
             is asked to greet once more first, if it can be.
+        crowd: TLS clients of one address who wait for their handshakes, having greeted once, from which on one of them
+            goes for each newcomer that finds no place, the longest-waiting first.
         hello_seconds: How long a TLS client has for its answer to its handshake's beginning, at the least, whoever else
             wants its place.
         retry_seconds: The same for its second greeting, beside the time that its packets take, both no longer than
@@ -71,6 +73,7 @@ class Limits:
     turn: int = 16
     hellos: int = 4
     unasked: int = 44
+    crowd: int = 64
     hello_seconds: float = 0.1
     retry_seconds: float = 0.05
 
@@ -96,6 +99,7 @@ class Limits:
             bulky=share(self.bulky),
             handshakes=share(self.handshakes),
             unasked=share(self.unasked),
+            crowd=share(self.crowd),
             connections=connections,
             turn=turn,
             hellos=min(self.hellos, turn),

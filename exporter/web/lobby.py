@@ -80,6 +80,7 @@ class Lobby:
         deadline = self._loop.time() + self._limits.request_seconds
         security = self._security()
         arrival = Arrival(sock, deadline, TlsStream(security) if security else None, self._arrivals)
+        self._make_place()
         self._books.admit(arrival, arrival.deadline)
         self._arrivals[sock.fileno()] = arrival
         try:
@@ -100,7 +101,7 @@ class Lobby:
                 # A last look: in a burst its request may be there, and just not have been read yet.
                 self._read(other)
             if other is self._books.next_to_go():
-                return other.safe_until <= self._loop.time()
+                return other.safe_until <= self._loop.time() or self._handshakes.next_of_crowd() is not None
         return False
 
     def make_room(self) -> None:
@@ -123,6 +124,13 @@ class Lobby:
         if not self._epoll.closed:
             self._loop.remove_reader(self._epoll)
             self._epoll.close()
+
+    def _make_place(self) -> None:
+        """Where the one that would be pushed out is not to go, cut off one of a crowd in its place."""
+        other = self._books.next_to_go()
+        if other and other.safe_until > self._loop.time() and (of_crowd := self._handshakes.next_of_crowd()):
+            self._forget(of_crowd)
+            of_crowd.drop()
 
     def _count_places(self) -> int:
         """Count how many may wait here: as many as there is room for beside those who have come further."""

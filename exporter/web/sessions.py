@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import ipaddress
-from collections import Counter
 from typing import Generic, NamedTuple, TypeVar
 
 from exporter.web.connections import Droppable
+from exporter.web.origins import ByOrigin
 
 _T = TypeVar("_T", bound=Droppable)
-
-_IPV6_HOST_BITS = 64
 
 
 class Sessions(Generic[_T]):
     """Sessions up to a cap; past it the longest-waiting one goes, of the address that has half of them if one has.
 
-    So an attacker from one address (of IPv6: one network of 64 bits, which is what anybody gets) pushes out none but
-    his own, however fast he comes back. Nobody goes who had no time to answer: until then there is no room.
+    So an attacker from one address pushes out none but his own, however fast he comes back. Nobody goes who had no time
+    to answer: until then there is no room.
 
     Not thread-safe: all calls come from the event loop's thread. Deadlines are on the event loop's clock.
     """
@@ -31,65 +28,49 @@ class Sessions(Generic[_T]):
         """
         self._cap = cap
         self._answer_seconds = answer_seconds
-        self._entries: dict[_T, _Entry] = {}
-        self._counts: Counter[str] = Counter()
+        self._waiting: ByOrigin[_T] = ByOrigin()
+        self._times: dict[_T, _Times] = {}
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self._waiting)
 
     def has_room(self, now: float) -> bool:
         """Tell whether one may be admitted."""
         other = self._next_to_go()
-        return other is None or self._entries[other].since + self._answer_seconds <= now
+        return other is None or self._times[other].since + self._answer_seconds <= now
 
     def admit(self, session: _T, address: str, now: float, deadline: float) -> None:
         """Enter a new one; drops another past the cap."""
         if other := self._next_to_go():
             self._drop(other)
-        origin = _origin(address)
-        self._entries[session] = _Entry(origin, now, deadline)
-        self._counts[origin] += 1
+        self._waiting.add(session, address)
+        self._times[session] = _Times(now, deadline)
 
     def remove(self, session: _T) -> None:
         """Let one leave; nothing happens if it is not there."""
-        if entry := self._entries.pop(session, None):
-            self._counts[entry.origin] -= 1
-            if not self._counts[entry.origin]:
-                del self._counts[entry.origin]
+        self._waiting.remove(session)
+        self._times.pop(session, None)
 
     def drop_oldest(self, count: int) -> None:
         """Drop up to this many, the longest-waiting first."""
-        for session in list(self._entries)[:count]:
+        for session in list(self._waiting)[:count]:
             self._drop(session)
 
     def drop_expired(self, now: float) -> None:
         """Drop those whose deadline has passed."""
-        for session in [each for each, entry in self._entries.items() if entry.deadline <= now]:
+        for session in [each for each, times in self._times.items() if times.deadline <= now]:
             self._drop(session)
 
     def _next_to_go(self) -> _T | None:
         if len(self) < self._cap:
             return None
-        ((largest, count),) = self._counts.most_common(1)
-        crowd = largest if 2 * count >= self._cap else None
-        return next(each for each, entry in self._entries.items() if crowd in (None, entry.origin))
+        return self._waiting.first_of_crowd((self._cap + 1) // 2) or self._waiting.first()
 
     def _drop(self, session: _T) -> None:
         self.remove(session)
         session.drop()
 
 
-class _Entry(NamedTuple):
-    origin: str
+class _Times(NamedTuple):
     since: float
     deadline: float
-
-
-def _origin(address: str) -> str:
-    try:
-        parsed = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return address
-    if isinstance(parsed, ipaddress.IPv4Address) or parsed.ipv4_mapped:
-        return address
-    return str(int(parsed) >> _IPV6_HOST_BITS)

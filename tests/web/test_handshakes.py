@@ -60,11 +60,11 @@ class Hall:
         self._door = socket.create_server(("127.0.0.1", 0))
         self._sockets = [self._door]
 
-    def admit(self, *names: str, stream: type[TlsStream] = TlsStream) -> list[Arrival]:
+    def admit(self, *names: str, stream: type[TlsStream] = TlsStream, address: str = "127.0.0.1") -> list[Arrival]:
         """Have some arrive whose greeting is there."""
         made = []
         for name in names:
-            self._sockets.append(socket.create_connection(self._door.getsockname()))
+            self._sockets.append(socket.create_connection(self._door.getsockname(), source_address=(address, 0)))
             ours, _ = self._door.accept()
             self._sockets.append(ours)
             arrival = Arrival(ours, self.loop.now + 5, stream(SECURITY), self._arrivals)
@@ -161,6 +161,30 @@ def test_it_is_crowded_by_those_under_way_and_those_who_wait(halls: Callable[...
 
     hall.handshakes.remove(arrivals[0])
     assert not hall.handshakes.is_crowded()
+
+
+def test_of_a_crowd_from_one_address_that_waits_the_first_is_the_next_to_go(halls: Callable[..., Hall]) -> None:
+    hall = halls(handshakes=1, crowd=3)
+    hall.admit("under way", address="127.0.0.2")
+    hall.admit("honest", address="127.0.0.3")
+    first, second, _ = hall.admit("a", "b", "c", address="127.0.0.2")
+    assert first is hall.handshakes.next_of_crowd()
+
+    hall.handshakes.remove(first)
+    assert hall.handshakes.next_of_crowd() is None
+    hall.admit("d", address="127.0.0.2")
+
+    assert second is hall.handshakes.next_of_crowd()
+
+
+def test_those_who_have_greeted_twice_are_no_crowd(halls: Callable[..., Hall]) -> None:
+    hall = halls(handshakes=1, crowd=3)
+    hall.admit("under way")
+
+    hall.admit("a", "b", "c", "d", stream=Asked)
+    hall.admit("e", "f")
+
+    assert hall.handshakes.next_of_crowd() is None
 
 
 def test_those_whose_deadline_has_passed_are_dropped_and_the_dropped_forgotten(halls: Callable[..., Hall]) -> None:

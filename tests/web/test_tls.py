@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -181,6 +182,29 @@ def test_a_client_that_was_asked_to_greet_twice_has_its_time_whoever_comes_meanw
         assert PAGE == serving.get("/metrics", certificates.client()).body
 
         assert not asked.is_closed()
+
+
+def test_a_crowd_of_old_clients_that_wait_for_their_handshakes_does_not_keep_others_out(serve: Serve) -> None:
+    """Who can't be asked to greet twice costs a handshake: each newcomer takes the place of one of those who wait."""
+    is_long = {"hello_seconds": 60, "retry_seconds": 60, "request_seconds": 60}
+    serving = serve(limits=replace(EVERYBODY_IS_ASKED, arrivals=5, handshakes=1, crowd=3, **is_long))
+    old = client_hello(ssl.TLSVersion.TLSv1_2)
+    with ExitStack() as clients:
+        under_way, asked, *crowd = [clients.enter_context(serving.client()) for _ in range(2)]
+        under_way.send(old)
+        under_way.peek()
+        asked.send(client_hello())
+        asked.peek()
+        for _ in range(4):
+            crowd.append(clients.enter_context(serving.client()))
+            crowd[-1].send(old)
+        newcomer = clients.enter_context(serving.client())
+        newcomer.send(client_hello())
+
+        assert newcomer.peek().startswith(b"\x16")
+        assert [True, False, False, False] == [client.is_reset() for client in crowd]
+        assert not under_way.is_reset()
+        assert not asked.is_reset()
 
 
 def test_plain_http_is_told_to_come_by_https(serve: Serve) -> None:
