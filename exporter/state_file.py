@@ -20,7 +20,7 @@ from exporter.health import Health
 from exporter.health.bans import Bans
 from exporter.health.recovery import Recovery
 from exporter.model import ExitKind, ServerTraces
-from exporter.whole_file import expect_regular, write_whole
+from exporter.whole_file import expect_regular, read_up_to, write_whole
 
 VERSION: Final = 1
 MAX_BYTES: Final = 4 * 1024 * 1024
@@ -116,14 +116,14 @@ class StateFile:
         try:
             expect_regular(self._path)
             with self._path.open("rb") as file:
-                content = file.read(MAX_BYTES + 1)
+                content = read_up_to(file, MAX_BYTES)
         except FileNotFoundError:
             return None
         except OSError as error:
             self._failed("state_file_unreadable", error)
             return None
         try:
-            if len(content) > MAX_BYTES:
+            if content is None:
                 raise ValueError("larger than any that was written")  # noqa: TRY301  # handled as all that is wrong with it
             state = self._adapter.validate_json(content, strict=False)
             if state.version != VERSION:

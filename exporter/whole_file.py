@@ -7,8 +7,10 @@ import errno
 import os
 import stat
 from pathlib import Path
+from typing import BinaryIO
 
 _MAX_SMALL_BYTES = 1 << 20
+_PIECE = 1 << 16
 
 
 def expect_regular(path: Path) -> None:
@@ -22,6 +24,21 @@ def expect_regular(path: Path) -> None:
             raise OSError(errno.EINVAL, "not a regular file", str(path))
 
 
+def read_up_to(file: BinaryIO, limit: int) -> bytes | None:
+    """Return all that is left of a file, or None if that is more than `limit` bytes.
+
+    In small pieces: asked for all of it Python allocates as much as there may be, and the C library keeps that for the
+    thread from then on.
+
+    Raises:
+        OSError: It can't be read.
+    """
+    content = bytearray()
+    while piece := file.read(min(_PIECE, limit + 1 - len(content))):
+        content += piece
+    return bytes(content) if len(content) <= limit else None
+
+
 def read_small(path: Path) -> bytes:
     """Read a file that people write by hand: neither endless nor one that is waited for.
 
@@ -33,10 +50,10 @@ def read_small(path: Path) -> bytes:
         if not stat.S_ISREG(path.stat().st_mode):
             raise ValueError("not a regular file")
         with path.open("rb") as file:
-            content = file.read(_MAX_SMALL_BYTES + 1)
+            content = read_up_to(file, _MAX_SMALL_BYTES)
     except OSError as error:
         raise ValueError(error.strerror or type(error).__name__) from None
-    if len(content) > _MAX_SMALL_BYTES:
+    if content is None:
         raise ValueError("larger than 1 MiB")
     return content
 

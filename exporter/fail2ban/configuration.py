@@ -15,6 +15,7 @@ from itertools import islice
 from typing import Final
 
 from exporter.fail2ban.config_parser import INCLUDES, ConfigFile, InterpolationError, Settings, parse
+from exporter.whole_file import read_up_to
 
 MAX_FILE_BYTES: Final = 1024 * 1024
 """Of one file. Debian's `jail.conf` has 25 KB."""
@@ -293,8 +294,8 @@ def _content(path: str) -> bytes:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
         with open(descriptor, "rb") as file:  # noqa: PTH123
             if stat.S_ISREG(os.fstat(descriptor).st_mode):
-                content = file.read(MAX_FILE_BYTES + 1)
-                if len(content) > MAX_FILE_BYTES:
+                content = read_up_to(file, MAX_FILE_BYTES)
+                if content is None:
                     raise OSError(errno.EFBIG, f"it has more than {MAX_FILE_BYTES} bytes")
                 return content
     raise OSError(errno.EINVAL, "it is no regular file")

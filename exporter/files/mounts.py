@@ -13,6 +13,8 @@ from itertools import accumulate
 from pathlib import Path, PurePosixPath
 from typing import Final
 
+from exporter.whole_file import read_up_to
+
 _MOST: Final = 4_000_000
 """Bytes of the longest table that is read: some 20,000 mounts."""
 _ESCAPED: Final = re.compile(r"\\([0-7]{3})")
@@ -36,7 +38,7 @@ class MountTable:
         """Take what the kernel writes: ``36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw``."""
         self._children: dict[tuple[int, str], Mount] = {}
         mounts = []
-        for line in text.splitlines():
+        for line in filter(None, text.split("\n")):  # the kernel escapes no other end of line
             number, parent, device, root, point, *_ = line.split(" ")
             mount = Mount(int(number), device, _unescaped(root), _unescaped(point))
             mounts.append((int(parent), mount))
@@ -49,9 +51,9 @@ class MountTable:
     def of_process(cls, pid: int | str) -> MountTable | None:
         """Read the table of a process; None where it can't be seen."""
         try:
-            with Path(f"/proc/{pid}/mountinfo").open(encoding="utf-8", errors="surrogateescape", newline="\n") as file:
-                text = file.read(_MOST)
-            return cls(text) if len(text) < _MOST else None
+            with Path(f"/proc/{pid}/mountinfo").open("rb") as file:
+                table = read_up_to(file, _MOST)
+            return cls(table.decode(errors="surrogateescape")) if table is not None else None
         except (OSError, ValueError):
             return None
 

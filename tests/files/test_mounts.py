@@ -12,7 +12,8 @@ import pytest
 from exporter.files.mounts import MountTable
 from tests.waiting import DEADLINE
 
-TABLE = MountTable(r"""22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
+TABLE = MountTable(
+    r"""22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
 23 22 0:21 / /proc rw - proc proc rw
 24 22 8:2 / /var rw shared:2 - ext4 /dev/sda2 rw
 25 24 0:40 /@/log /var/log rw - btrfs /dev/sdb rw
@@ -20,7 +21,10 @@ TABLE = MountTable(r"""22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
 27 22 8:3 / /home rw - ext4 /dev/sda3 rw
 28 27 8:4 / /home/me rw - ext4 /dev/sda4 rw
 29 27 0:50 / /home ro - tmpfs tmpfs ro
-30 29 0:51 / /home ro - tmpfs tmpfs ro""")
+30 29 0:51 / /home ro - tmpfs tmpfs ro
+31 22 8:5 / /mnt/\x0b\x85 rw - ext4 /dev/sda5 rw
+""".replace(r"\x0b\x85", "\x0b\x85")
+)
 
 
 @pytest.mark.parametrize(
@@ -34,6 +38,7 @@ TABLE = MountTable(r"""22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
         ("/var/log/x", ("0:40", "/@/log/x")),
         ("/mnt/with space/x", ("8:1", "/srv/data/x")),
         ("/home/me/x", ("0:51", "/me/x")),
+        ("/mnt/\x0b\x85/x", ("8:5", "/x")),
         ("relative", None),
         ("", None),
         ("/var/../etc/x", None),
