@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import sys
+from collections.abc import Callable
 
 from exporter.web.sockets import reset_on_close
 from exporter.web.tls_stream import TlsStream
@@ -15,10 +16,10 @@ _ROUND_TRIP = slice(68, 72)
 class Arrival:
     """What the lobby knows of one."""
 
-    __slots__ = ("_arrivals", "begun", "deadline", "head_bytes", "safe_until", "sock", "stream")
+    __slots__ = ("_forget", "begun", "deadline", "head_bytes", "safe_until", "sock", "stream")
 
     def __init__(
-        self, sock: socket.socket, deadline: float, stream: TlsStream | None, arrivals: dict[int, Arrival]
+        self, sock: socket.socket, deadline: float, stream: TlsStream | None, forget: Callable[[Arrival], None]
     ) -> None:
         """Begin with nothing read.
 
@@ -26,7 +27,7 @@ class Arrival:
             sock: The socket.
             deadline: For its first request, on the event loop's clock.
             stream: Its TLS session; None without TLS.
-            arrivals: All arrivals by file descriptor, which it leaves when it is dropped.
+            forget: Called when it is dropped, whoever does that: takes it out of all that it is in.
         """
         self.sock = sock
         self.deadline = deadline
@@ -36,8 +37,8 @@ class Arrival:
         self.head_bytes = 0
         """How long the head is, its empty line included; 0 until that is there."""
         self.safe_until = 0.0
-        """Until then nobody may push it out: it has done all that it can, or has had no time to."""
-        self._arrivals = arrivals
+        """Until then no newcomer may have its place: it has done all that it can, or has had no time to."""
+        self._forget = forget
 
     @property
     def size(self) -> int:
@@ -60,12 +61,9 @@ class Arrival:
         info = self.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _ROUND_TRIP.stop)
         return int.from_bytes(info[_ROUND_TRIP], sys.byteorder) / 1_000_000
 
-    def is_gone(self) -> bool:
-        """Whether its socket is closed, or somebody else's."""
-        return self._arrivals.get(self.sock.fileno()) is not self
-
     def drop(self) -> None:
-        """Cut it off."""
-        self._arrivals.pop(self.sock.fileno(), None)
-        reset_on_close(self.sock)
-        self.sock.close()
+        """Cut it off; may be called twice."""
+        self._forget(self)
+        if self.sock.fileno() >= 0:
+            reset_on_close(self.sock)
+            self.sock.close()

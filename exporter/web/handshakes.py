@@ -75,11 +75,8 @@ class Handshakes:
         self._under_way.drop_oldest(count)
 
     def drop_expired(self, now: float) -> None:
-        """Drop those under way whose deadline has passed, and forget those in the queues that are gone."""
+        """Drop those under way whose deadline has passed."""
         self._under_way.drop_expired(now)
-        for queue in self._queues:
-            for arrival in [each for each in queue if each.is_gone()]:
-                queue.remove(arrival)
 
     def close(self) -> None:
         """Drop those under way, and begin no more."""
@@ -94,10 +91,9 @@ class Handshakes:
             arrival = self._next()
             if arrival is None:
                 break
-            if not arrival.is_gone():
-                self._begun += 1
-                self._under_way.admit(arrival, arrival.address(), self._loop.time(), arrival.deadline)
-                self._begin(arrival)
+            self._begun += 1
+            self._under_way.admit(arrival, arrival.address(), self._loop.time(), arrival.deadline)
+            self._begin(arrival)
         if (self._begun or len(self._proven) or len(self._unproven)) and not self._timer:
             delay = 0 if self._begun else _PAUSE_SECONDS
             self._timer = self._loop.call_later(delay, self._begin_more)

@@ -44,7 +44,8 @@ class Limits:
         receive_buffer_bytes: What the kernel keeps of a request that was not read yet, and so how much is read at once.
         turn: Connections accepted, and first requests begun, before others are served again.
         hellos: TLS clients greeted before others are served again: each costs a signature. While more of them wait for
-            theirs than there is room for, no connection is accepted, or they would push out one another.
+            theirs than there is room for, no connection is accepted, or they would push out one another; but see
+            `crowd`.
         unasked: TLS handshakes under way, or due, up to which a client's first greeting begins its own. Past that, it
             is asked to greet once more first, if it can be.
         crowd: TLS clients of one address who wait for their handshakes, having greeted once, from which on one of them

@@ -79,7 +79,7 @@ class Lobby:
         """Take in an accepted, non-blocking socket; drops the longest-waiting one if there is no room."""
         deadline = self._loop.time() + self._limits.request_seconds
         security = self._security()
-        arrival = Arrival(sock, deadline, TlsStream(security) if security else None, self._arrivals)
+        arrival = Arrival(sock, deadline, TlsStream(security) if security else None, self._forget)
         self._make_place()
         self._books.admit(arrival, arrival.deadline)
         self._arrivals[sock.fileno()] = arrival
@@ -129,7 +129,6 @@ class Lobby:
         """Where the one that would be pushed out is not to go, cut off one of a crowd in its place."""
         other = self._books.next_to_go()
         if other and other.safe_until > self._loop.time() and (of_crowd := self._handshakes.next_of_crowd()):
-            self._forget(of_crowd)
             of_crowd.drop()
 
     def _count_places(self) -> int:
@@ -237,6 +236,7 @@ class Lobby:
         arrival.sock.close()
 
     def _forget(self, arrival: Arrival) -> None:
+        """Take one out of all that it may be in, so that nothing counts one that is gone, or drops it again."""
         self._books.remove(arrival)
         self._bulky.remove(arrival)
         self._handshakes.remove(arrival)

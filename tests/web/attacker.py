@@ -21,11 +21,13 @@ LONGEST = 60.0
 _DRIP_SECONDS = 1.0
 
 
-def client_hello(newest: ssl.TLSVersion = ssl.TLSVersion.MAXIMUM_SUPPORTED) -> bytes:
-    """The first thing that a TLS client says."""
+def client_hello(newest: ssl.TLSVersion = ssl.TLSVersion.MAXIMUM_SUPPORTED, protocols: int = 0) -> bytes:
+    """The first thing that a TLS client says; it may speak so many protocols, whose names take 251 bytes each."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.maximum_version = newest
     context.check_hostname = False
+    if protocols:
+        context.set_alpn_protocols(["x" * 250] * protocols)
     outgoing = ssl.MemoryBIO()
     try:
         context.wrap_bio(ssl.MemoryBIO(), outgoing).do_handshake()

@@ -56,7 +56,6 @@ class Hall:
         self.begun: list[str] = []
         self.handshakes = Handshakes(self.loop, limits, lambda arrival: self.begun.append(self._names[arrival]))
         self._names: dict[Arrival, str] = {}
-        self._arrivals: dict[int, Arrival] = {}
         self._door = socket.create_server(("127.0.0.1", 0))
         self._sockets = [self._door]
 
@@ -67,8 +66,7 @@ class Hall:
             self._sockets.append(socket.create_connection(self._door.getsockname(), source_address=(address, 0)))
             ours, _ = self._door.accept()
             self._sockets.append(ours)
-            arrival = Arrival(ours, self.loop.now + 5, stream(SECURITY), self._arrivals)
-            self._arrivals[ours.fileno()] = arrival
+            arrival = Arrival(ours, self.loop.now + 5, stream(SECURITY), self.handshakes.remove)
             self._names[arrival] = name
             self.handshakes.add(arrival)
             made.append(arrival)
@@ -79,6 +77,10 @@ class Hall:
         self.loop.close()
         for each in self._sockets:
             each.close()
+
+
+def is_closed(arrival: Arrival) -> bool:
+    return arrival.sock.fileno() == -1
 
 
 @pytest.fixture
@@ -139,10 +141,10 @@ def test_without_room_they_wait_until_one_under_way_had_its_time(halls: Callable
 
     assert ["a", "b"] == hall.begun
     assert second not in hall.handshakes
-    assert first.is_gone()
+    assert is_closed(first)
 
 
-def test_one_that_has_gone_is_passed_over(halls: Callable[..., Hall]) -> None:
+def test_one_that_has_gone_is_none_of_those_who_wait(halls: Callable[..., Hall]) -> None:
     hall = halls(hellos=1)
     _, gone, _ = hall.admit("a", "b", "c")
 
@@ -187,15 +189,14 @@ def test_those_who_have_greeted_twice_are_no_crowd(halls: Callable[..., Hall]) -
     assert hall.handshakes.next_of_crowd() is None
 
 
-def test_those_whose_deadline_has_passed_are_dropped_and_the_dropped_forgotten(halls: Callable[..., Hall]) -> None:
-    hall = halls(hellos=1)
-    under_way, waits = hall.admit("a", "b")
-    waits.drop()
+def test_those_under_way_whose_deadline_has_passed_are_dropped(halls: Callable[..., Hall]) -> None:
+    hall = halls()
+    (under_way,) = hall.admit("a")
 
     hall.handshakes.drop_expired(hall.loop.now + 6)
 
-    assert under_way.is_gone()
-    assert waits not in hall.handshakes
+    assert is_closed(under_way)
+    assert 0 == len(hall.handshakes)
 
 
 def test_all_end_with_it(halls: Callable[..., Hall]) -> None:
@@ -204,5 +205,5 @@ def test_all_end_with_it(halls: Callable[..., Hall]) -> None:
 
     hall.handshakes.close()
 
-    assert under_way.is_gone()
+    assert is_closed(under_way)
     assert waits not in hall.handshakes

@@ -34,6 +34,7 @@ MUTUAL = "  client_auth_type: RequireAndVerifyClientCert\n  client_ca_file: ca.p
 OPTIONAL = "  client_auth_type: VerifyClientCertIfGiven\n  client_ca_file: ca.pem\n"
 QUICK = Limits(request_seconds=0.2)
 EVERYBODY_IS_ASKED = Limits(unasked=0)
+NOBODY_S_TIME_IS_UP = {"hello_seconds": 60, "retry_seconds": 60, "request_seconds": 60}
 
 
 @pytest.fixture
@@ -186,8 +187,7 @@ def test_a_client_that_was_asked_to_greet_twice_has_its_time_whoever_comes_meanw
 
 def test_a_crowd_of_old_clients_that_wait_for_their_handshakes_does_not_keep_others_out(serve: Serve) -> None:
     """Who can't be asked to greet twice costs a handshake: each newcomer takes the place of one of those who wait."""
-    is_long = {"hello_seconds": 60, "retry_seconds": 60, "request_seconds": 60}
-    serving = serve(limits=replace(EVERYBODY_IS_ASKED, arrivals=5, handshakes=1, crowd=3, **is_long))
+    serving = serve(limits=replace(EVERYBODY_IS_ASKED, arrivals=5, handshakes=1, crowd=3, **NOBODY_S_TIME_IS_UP))
     old = client_hello(ssl.TLSVersion.TLSv1_2)
     with ExitStack() as clients:
         under_way, asked, *crowd = [clients.enter_context(serving.client()) for _ in range(2)]
@@ -205,6 +205,28 @@ def test_a_crowd_of_old_clients_that_wait_for_their_handshakes_does_not_keep_oth
         assert [True, False, False, False] == [client.is_reset() for client in crowd]
         assert not under_way.is_reset()
         assert not asked.is_reset()
+
+
+def test_who_was_cut_off_for_a_long_greeting_is_none_of_a_crowd_any_more(serve: Serve) -> None:
+    few = {"places": 8, "arrivals": 8, "bulky": 2, "handshakes": 1, "crowd": 3}
+    serving = serve(limits=replace(EVERYBODY_IS_ASKED, **few, **NOBODY_S_TIME_IS_UP))
+    with ExitStack() as clients:
+
+        def old(protocols: int = 0) -> Client:
+            client = clients.enter_context(serving.client())
+            client.send(client_hello(ssl.TLSVersion.TLSv1_2, protocols))
+            return client
+
+        old().peek()
+        bulky = [old(protocols=20) for _ in range(4)]
+        wait_until(lambda: [True, True, False, False] == [each.is_reset() for each in bulky], "two may be bulky")
+        crowd = [old() for _ in range(5)]
+        newcomer = clients.enter_context(serving.client())
+        newcomer.send(client_hello())
+
+        assert newcomer.peek().startswith(b"\x16")
+        assert [True, False] == [each.is_reset() for each in bulky[2:]]
+        assert not any(each.is_reset() for each in crowd)
 
 
 def test_plain_http_is_told_to_come_by_https(serve: Serve) -> None:
