@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import structlog
@@ -40,6 +40,16 @@ class _Named:
     jails: tuple[tuple[str, tuple[str, ...]], ...] = ()
     database: str | None = None
     """None also while it is not online: then its size is nobody's."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Count:
+    """The latest count of a database's bans."""
+
+    of: tuple[str, str | None] | None = None
+    """The socket of the server that named the database, and its path: a count is of no other."""
+    counted: Counted = field(default_factory=Counted)
+    due: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +92,7 @@ class FilesMonitor:
         self._looker = Looker() if self._edges.patience is None else Looker(self._edges.patience)
         self._named: _Named | None = None
         self._views = Views()
-        self._counted = Counted()
-        self._count_due = 0.0
+        self._count = _Count()
         self._hanging = 0
         self._due = 0.0
         self.latest: Files | None = None
@@ -136,7 +145,7 @@ class FilesMonitor:
         """Look at everything once and publish."""
         named = self._named
         if named is None:
-            self.latest = None
+            self.latest, self._count = None, _Count()
             return
         started = self._edges.clock()
         own = self._edges.mounts("self")
@@ -150,7 +159,7 @@ class FilesMonitor:
             stale_at=stale_at,
             jails=tuple(log_files.of_jail(jail, paths, sights) for jail, paths in named.jails),
             database_bytes=self._size(named.database, group),
-            database_bans=self._bans(named.database, started, group),
+            database_bans=self._bans(named, started, group),
         )
         if self._on_look is not None and (before is None or replace(before, stale_at=stale_at) != self.latest):
             self._on_look()
@@ -158,15 +167,16 @@ class FilesMonitor:
     def _size(self, path: str | None, group: Callable[[str], Hashable]) -> int | None:
         return None if path is None else self._looker.look([path], self._edges.size, group).get(path)
 
-    def _bans(self, path: str | None, now: float, group: Callable[[str], Hashable]) -> int | None:
-        if path is None:
-            self._counted, self._count_due = Counted(), 0.0
-        elif now >= self._count_due:
-            before = self._counted
+    def _bans(self, named: _Named, now: float, group: Callable[[str], Hashable]) -> int | None:
+        if self._count.of != (named.socket, named.database):
+            self._count = _Count((named.socket, named.database))
+        if named.database is not None and now >= self._count.due:
+            path, before = named.database, self._count.counted
             found = self._looker.look([path], lambda path: self._edges.count(path, before), group)
-            self._counted = found.get(path, Counted())
-            self._count_due = now + (_RETRY_SECONDS if self._counted.bans is None else COUNT_INTERVAL)
-        return self._counted.bans
+            counted = found.get(path, Counted())
+            due = now + (_RETRY_SECONDS if counted.bans is None else COUNT_INTERVAL)
+            self._count = replace(self._count, counted=counted, due=due)
+        return self._count.counted.bans
 
     def _report(self, before: Files | None, after: Files | None) -> None:
         """Log what differs from the look before."""

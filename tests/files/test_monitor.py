@@ -167,6 +167,34 @@ def test_the_bans_are_counted_once_a_minute() -> None:
     assert (host.look().database_bans, host.counts) == (9, 2)
 
 
+@pytest.mark.parametrize(
+    ("then", "options"),
+    [
+        (success(SSHD, database="/var/lib/other.sqlite3"), {}),
+        (success(SSHD), {"socket": "/run/other.sock"}),
+    ],
+    ids=["path", "socket"],
+)
+def test_the_count_of_one_database_is_never_that_of_another(then: Probe, options: dict[str, str]) -> None:
+    host = Host(success(SSHD))
+    host.look()
+    host.bans = 123_456
+    host.then(then, **options)
+
+    assert host.look().database_bans == 123_456
+
+
+def test_what_was_counted_before_another_server_answered_there_is_counted_anew() -> None:
+    host = Host(success(SSHD))
+    host.look()
+    host.then(success(SSHD, server=server(is_trusted=False)))
+    assert host.monitor.look_once() is None
+    host.bans = 9
+    host.then(success(SSHD))
+
+    assert host.look().database_bans == 9
+
+
 def test_a_count_that_could_not_be_made_is_made_again_sooner() -> None:
     host = Host(success(SSHD))
     host.bans = None
