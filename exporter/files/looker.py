@@ -41,7 +41,7 @@ class Looker:
         left = list(paths)
         while left := [path for path in left if path not in found and not self._hangs(group(path))]:
             errand = _Errand(left, at)
-            if not errand.wait(self._patience):
+            if not errand.wait(self._patience) and len(errand.found) < len(left):
                 self._hanging[group(left[len(errand.found)])] = errand
             elif errand.error is not None:
                 raise errand.error

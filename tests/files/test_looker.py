@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from exporter.files.looker import MAX_HANGING, Looker
+from exporter.files.looker import MAX_HANGING, Looker, _Errand
 from tests.waiting import DEADLINE, wait_until
 
 
@@ -56,6 +56,18 @@ def test_what_hangs_is_left_out_and_the_rest_is_there(disk: Disk) -> None:
 
     assert looker.look(["a", "b", "c"], disk.look) == {"a": "A", "c": "C"}
     assert looker.hanging() == 1
+
+
+def test_what_is_found_just_as_patience_runs_out_is_found(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def wait_too_little(self: _Errand[str], patience: float) -> bool:
+        wait_until(lambda: not self.is_alive(), "it has found everything")
+        return patience < 0
+
+    monkeypatch.setattr(_Errand, "wait", wait_too_little)
+    looker = Looker()
+
+    assert looker.look(["a", "b"], disk.look) == {"a": "A", "b": "B"}
+    assert looker.hanging() == 0
 
 
 def test_what_hangs_is_not_looked_at_again_before_it_has_answered(disk: Disk) -> None:
