@@ -85,7 +85,9 @@ class Recounter:
 
     def _run(self) -> None:
         while not self._stopping:
-            self._wake.wait()
+            # Asked while the answers before were worked on, it may have been woken already.
+            if not self._asked:
+                self._wake.wait()
             self._wake.clear()
             if self._asked and not self._stopping:
                 self._asked = False

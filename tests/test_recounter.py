@@ -27,6 +27,7 @@ class Fail2ban:
         self.identity = "pid:1:1"
         self.totals = {"sshd": 1, "web": 1}
         self.error: Exception | None = None
+        self.replaced_by = ""
         self.connections = 0
         self.looks: list[list[str]] = []
         self.open = 0
@@ -36,6 +37,7 @@ class Fail2ban:
         """Open a conversation."""
         if isinstance(self.error, ProbeError):
             raise self.error
+        self.identity = self.replaced_by or self.identity
         self.connections += 1
         self.open += 1
         try:
@@ -135,6 +137,19 @@ def test_a_question_about_another_process_is_not_put_to_this_one(
 
     wait_until(_has(told, "sshd"), "the right one is answered")
     assert fail2ban.looks == [["sshd"]]
+
+
+def test_questions_about_the_process_that_takes_its_place_are_put_to_that_at_once(
+    recounter: Recounter, fail2ban: Fail2ban, told: list[Recount]
+) -> None:
+    fail2ban.totals = {"sshd": 0, "web": 1}
+    recounter.ask((SSHD,))
+    wait_until(lambda: bool(fail2ban.looks), "it looks")
+    fail2ban.replaced_by = "pid:9:9"
+    recounter.ask((replace(WEB, server="pid:9:9"),))
+
+    wait_until(_has(told, "web"), "it is answered")
+    assert fail2ban.connections == 2
 
 
 def test_a_jail_that_does_not_run_is_not_waited_for(recounter: Recounter, fail2ban: Fail2ban) -> None:
