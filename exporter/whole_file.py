@@ -61,6 +61,8 @@ def read_small(path: Path) -> bytes:
 def write_whole(path: Path, content: bytes, *, mode: int, temporary: Path) -> None:
     """Put a file in place of what is there: readers see the old or the new one, and after a power cut too.
 
+    Which one that is after a power cut, is certain only where the folder can be read and synced.
+
     Args:
         path: the file.
         content: all of it.
@@ -84,8 +86,13 @@ def write_whole(path: Path, content: bytes, *, mode: int, temporary: Path) -> No
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise
-    # The rename itself must be on disk too, or a power cut brings the old file back.
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    # The rename itself should be on disk too, or a power cut brings the old file back.
+    with contextlib.suppress(OSError):  # a folder that can't be read, or a file system that syncs none: it is there
+        _sync_folder(path.parent)
+
+
+def _sync_folder(path: Path) -> None:
+    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(folder)
     finally:

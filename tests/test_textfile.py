@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -117,6 +118,23 @@ def test_a_full_disk_is_told_once_and_leaves_neither_an_old_file_nor_half_of_a_n
     assert file.write(NEW)
     assert path.read_bytes() == NEW
     assert events(logged) == ["textfile_unwritable", "textfile_writable_again"]
+
+
+def test_a_folder_that_can_not_be_synced_has_the_new_file_all_the_same(
+    path: Path, monkeypatch: pytest.MonkeyPatch, logged: Entries
+) -> None:
+    sync = os.fsync
+
+    def sync_files_alone(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(22, os.strerror(22))
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", sync_files_alone)
+
+    assert TextFile(path).write(NEW)
+    assert path.read_bytes() == NEW
+    assert events(logged) == []
 
 
 def test_a_folder_that_comes_later_is_taken_up(path: Path, logged: Entries) -> None:
