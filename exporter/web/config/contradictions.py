@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -25,9 +26,14 @@ def contradictions(document: Document) -> Iterator[str]:
             place = document.place(("basic_auth_users", user))
             yield f"basic_auth_users: {quoted(user)} {place}: a client can't send such a name; accepted: no colon in it"
     limit = document.mapping("rate_limit")
-    if limit.get("interval") not in (None, "0", "0s") and limit.get("burst") in (None, "0"):
+    if _is_above_zero(limit.get("interval")) and not _is_above_zero(limit.get("burst")):
         place = document.place(("rate_limit",))
         yield f"rate_limit: no burst {place}, so that no request would pass; accepted: a burst from 1"
+
+
+def _is_above_zero(value: Any) -> bool:
+    """Tell it of a number or a duration as it was written: zero may be ``0``, ``00``, ``0m``."""
+    return re.search("[1-9]", str(value)) is not None
 
 
 def _certificate(tls: dict[str, Any], document: Document) -> Iterator[str]:

@@ -93,6 +93,11 @@ rate_limit:
     assert (61.5, 20) == (file.rate_limit.interval, file.rate_limit.burst)
 
 
+@pytest.mark.parametrize("zero", ["0", "0s", "0m", "0h0m0s", "0.0s"])
+def test_an_interval_of_nothing_is_no_limit_however_it_is_written(zero: str) -> None:
+    assert 0 == read(f"rate_limit: {{interval: {zero}}}").rate_limit.interval
+
+
 def test_certificate_key_and_authority_may_stand_in_the_file_itself() -> None:
     tls = read(
         "tls_server_config: {cert: a, key: b, client_ca: c, client_auth_type: VerifyClientCertIfGiven}"
@@ -193,6 +198,10 @@ DURATIONS = "accepted: a duration with its unit, such as 1s, 500ms or 1m30s, up 
         ),
         (
             "rate_limit: {interval: 1s}",
+            "rate_limit: no burst line 1, so that no request would pass; accepted: a burst from 1",
+        ),
+        (
+            "rate_limit: {interval: 1s, burst: 00}",
             "rate_limit: no burst line 1, so that no request would pass; accepted: a burst from 1",
         ),
         # What is no such value.
