@@ -121,7 +121,7 @@ def textfile(settings: Settings, reload: Callable[[], Settings], output: Path, *
 
 def _web_config(settings: Settings, own: OwnMetrics) -> LiveConfig:
     try:
-        return LiveConfig(settings.web.config.file, own.reloaded)
+        return LiveConfig(settings.web.config.file, own.web_config_reread)
     except InvalidWebConfig as error:
         raise InvalidSettings(error.faults) from None
 

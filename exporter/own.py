@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import threading
 import time
 from collections.abc import Callable
 
@@ -45,6 +46,8 @@ class OwnMetrics:
             "Requests refused with 401, since the user or the password was not one of the web config file's.",
             registry=self.registry,
         )
+        self._lock = threading.Lock()
+        self._faulty: set[str] = set()
         self.reloaded(successfully=True)
         if of_process:
             ProcessCollector(registry=self.registry)
@@ -52,10 +55,22 @@ class OwnMetrics:
             GCCollector(registry=self.registry)
 
     def reloaded(self, *, successfully: bool) -> None:
-        """Note that the settings were read again, or could not be."""
-        self._reload_successful.set(successfully)
+        """Note that the settings were read again, and the web config file with them, or could not be."""
         if successfully:
-            self._reload_time.set(self._wall())
+            self._note("web config", successfully=True)
+        self._note("settings", successfully=successfully)
+
+    def web_config_reread(self, *, successfully: bool) -> None:
+        """Note that the web config file, which had changed, was read again by itself, or could not be."""
+        self._note("web config", successfully=successfully)
+
+    def _note(self, source: str, *, successfully: bool) -> None:
+        """Note how the latest reading of one source went: what is mended in one does not mend the other."""
+        with self._lock:
+            (self._faulty.discard if successfully else self._faulty.add)(source)
+            self._reload_successful.set(not self._faulty)
+            if not self._faulty:
+                self._reload_time.set(self._wall())
 
     def auth_failed(self) -> None:
         """Count a request that was refused with 401."""

@@ -8,6 +8,12 @@ from exporter import __version__
 from exporter.own import OwnMetrics
 
 
+def reload_shown(own: OwnMetrics) -> tuple[float | None, float | None]:
+    """Whether the latest reload went well, and when one last did."""
+    name = "fail2ban_exporter_config_last_reload_success"
+    return own.registry.get_sample_value(f"{name}ful"), own.registry.get_sample_value(f"{name}_timestamp_seconds")
+
+
 def test_the_build_is_told() -> None:
     labels = {"version": __version__, "python": platform.python_version()}
 
@@ -18,17 +24,34 @@ def test_a_reload_that_failed_shows_and_the_time_of_the_last_good_one_stays() ->
     now = 100.0
     own = OwnMetrics(lambda: now)
 
-    def shown() -> tuple[float | None, float | None]:
-        name = "fail2ban_exporter_config_last_reload_success"
-        return own.registry.get_sample_value(f"{name}ful"), own.registry.get_sample_value(f"{name}_timestamp_seconds")
-
-    assert shown() == (1, 100)  # the start is the first time that they are read
+    assert reload_shown(own) == (1, 100)  # the start is the first time that they are read
     now = 200.0
     own.reloaded(successfully=False)
-    assert shown() == (0, 100)
+    assert reload_shown(own) == (0, 100)
     now = 300.0
     own.reloaded(successfully=True)
-    assert shown() == (1, 300)
+    assert reload_shown(own) == (1, 300)
+
+
+def test_what_is_mended_in_the_web_config_file_does_not_mend_the_settings() -> None:
+    now = 100.0
+    own = OwnMetrics(lambda: now)
+
+    now = 200.0
+    own.reloaded(successfully=False)
+    own.web_config_reread(successfully=False)
+    own.web_config_reread(successfully=True)
+    assert reload_shown(own) == (0, 100)
+
+    own.web_config_reread(successfully=False)
+    own.reloaded(successfully=True)
+    assert reload_shown(own) == (1, 200)  # which reads the web config file too
+
+    own.web_config_reread(successfully=False)
+    assert reload_shown(own) == (0, 200)
+    now = 300.0
+    own.web_config_reread(successfully=True)
+    assert reload_shown(own) == (1, 300)
 
 
 def test_failures_of_the_state_file_are_counted_from_0() -> None:
