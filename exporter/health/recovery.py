@@ -132,6 +132,11 @@ class Recovery:
         awaited = self.awaited if self.configured is None else self.awaited & self.configured
         return awaited | (enabled - self.seen)
 
+    def known_jails(self) -> frozenset[str]:
+        """Return the jails that the latest server ran, the configuration enables or a tool reported."""
+        running = frozenset[str]() if self.running is None else self.running.jails
+        return running | (self.configured or frozenset()) | self.awaited
+
     def essence(self) -> Recovery:
         """Return what of it is worth writing down when it changes: all but when the server was seen last."""
         running = None if self.running is None else replace(self.running, at=0.0)

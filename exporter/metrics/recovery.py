@@ -21,6 +21,15 @@ def _by_remembered(read: Callable[[Remembered], float | None]) -> Callable[[Snap
     return rows
 
 
+def _failures(snapshot: Snapshot) -> Iterator[Row]:
+    # A series born at 1 never shows in increase(): they begin before anybody is blamed.
+    recovery = snapshot.health.recovery
+    for jail, kept in recovery.remembered.items():
+        yield (jail,), kept.failures
+    for jail in sorted(recovery.known_jails() - recovery.remembered.keys()):
+        yield (jail,), 0
+
+
 RECOVERY: Final = (
     Definition(
         "fail2ban_pending_recovery",
@@ -60,8 +69,8 @@ RECOVERY: Final = (
     Definition(
         "fail2ban_activation_failures_total",
         Kind.COUNTER,
-        "Outages blamed on this jail's activation: crash, start refused, hang.",
-        _by_remembered(lambda kept: kept.failures),
+        "Outages blamed on this jail's activation: crash, start refused, hang; 0 from when the jail is first known.",
+        _failures,
         JAIL,
     ),
     Definition(
