@@ -54,5 +54,6 @@ class LiveSettings:
             if value_of(settings, setting) != value:
                 self._log.warning("reload_incomplete", setting=setting.name, takes_effect="at the next start")
         self._own.reloaded(successfully=True)
-        self._log.info("reloaded", **effective(settings))
+        unchanged = {setting.name: setting.text(value) for setting, value in self._at_start.items()}
+        self._log.info("reloaded", **(effective(settings) | unchanged))
         return ()

@@ -1,8 +1,10 @@
 """For all tests: how they are shared out among workers, and how many examples hypothesis tries of a property."""
 
-from collections.abc import Generator
+import logging
+from collections.abc import Generator, Iterator
 
 import pytest
+import structlog
 from hypothesis import settings
 from xdist.remote import Producer
 
@@ -16,6 +18,16 @@ if FACTOR > 1:
     # of a property that does not say so itself
     settings.register_profile("fuzz", examples(100), print_blob=True)
     settings.load_profile("fuzz")
+
+
+@pytest.fixture
+def log_as_found() -> Iterator[None]:
+    """Leave logging to other tests as it was."""
+    root = logging.getLogger()
+    handlers = root.handlers[:]
+    yield
+    structlog.reset_defaults()
+    root.handlers[:] = handlers
 
 
 @pytest.hookimpl(optionalhook=True)

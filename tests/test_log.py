@@ -22,14 +22,7 @@ FORMATS: tuple[log.Format, ...] = ("logfmt", "json", "console")
 FORGERY = 'x" \r\ntimestamp=2026-01-01T00:00:00Z level=error event=forged\x1b[2J\x85\u2028\u202e\0\udcff'
 
 
-@pytest.fixture(autouse=True)
-def _as_found() -> Iterator[None]:
-    """Leave logging to other tests as it was."""
-    root = logging.getLogger()
-    handlers = root.handlers[:]
-    yield
-    structlog.reset_defaults()
-    root.handlers[:] = handlers
+pytestmark = pytest.mark.usefixtures("log_as_found")
 
 
 @contextmanager
