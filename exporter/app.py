@@ -25,7 +25,7 @@ from exporter.own import OwnMetrics
 from exporter.recounter import Recounter
 from exporter.service_manager import ServiceManager
 from exporter.serving import Exporter
-from exporter.settings import InvalidSettings, Settings
+from exporter.settings import ONLY_AT_START, InvalidSettings, Settings
 from exporter.snapshot import Snapshot
 from exporter.status import status_document
 from exporter.textfile_writer import TextfileWriter
@@ -54,9 +54,7 @@ def serve(settings: Settings, reload: Callable[[], Settings]) -> int:
     own = OwnMetrics()
     web_config = _web_config(settings, own)
     sockets = _listening(settings)
-    live = LiveSettings(
-        settings, reload, own, only_at_start=("web.listen-address", "web.systemd-socket", "recovery.state-file")
-    )
+    live = LiveSettings(settings, reload, own, only_at_start=ONLY_AT_START)
     return asyncio.run(Exporter(live, sockets, own, web_config, manager).run())
 
 

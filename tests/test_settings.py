@@ -11,7 +11,18 @@ import pytest
 
 from exporter import docs, durations, sources
 from exporter.addresses import ListenAddress
-from exporter.settings import KNOWN, InvalidSettings, Probe, Settings, effective, load, loading, model, value_of
+from exporter.settings import (
+    KNOWN,
+    ONLY_AT_START,
+    InvalidSettings,
+    Probe,
+    Settings,
+    effective,
+    load,
+    loading,
+    model,
+    value_of,
+)
 from tests.given import ENV, config, faults
 
 
@@ -280,6 +291,13 @@ def test_the_reference_s_table_has_the_same_columns_in_every_row() -> None:
     assert {4} == {line.count("|") for line in web_config.splitlines() if line.startswith("|")}
     assert {7} == {row.count("|") for row in rows}
     assert len(KNOWN) + 2 == len(rows)
+
+
+def test_what_the_reference_says_a_reload_does_not_change_are_settings() -> None:
+    reload = docs.configuration().partition("## Reload")[2].partition("\n## ")[0]
+
+    assert set(ONLY_AT_START) <= {setting.name for setting in KNOWN}
+    assert [] == [name for name in ONLY_AT_START if f"`--{name}`" not in reload]
 
 
 def test_the_names_follow_the_contract_s_rule() -> None:

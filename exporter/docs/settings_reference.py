@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from exporter import durations, sources
-from exporter.settings import KNOWN, Settings, effective
+from exporter.settings import KNOWN, ONLY_AT_START, Settings, effective
 from exporter.web.config import names, schema
 
 _HEAD = """\
@@ -41,7 +41,8 @@ _TAIL = """\
 ## Reload
 
 SIGHUP reads flags, environment and file again. If anything is wrong, it is logged and the old settings stay. All of
-them change in the running process but `--web.listen-address`: the listening sockets stay until a restart.
+them change in the running process but these, which take effect at the next start:
+{only_at_start}.
 
 The web config file, and the certificates that it names, need no signal: they are looked at once a second.
 
@@ -85,7 +86,9 @@ def configuration() -> str:
 
 def _tail() -> str:
     refused = (names.CLIENT_AUTH_REFUSED, names.VERSIONS_REFUSED, names.CIPHER_SUITES_REFUSED, names.CURVES_REFUSED)
+    *all_but_last, last = (f"`--{name}`" for name in ONLY_AT_START)
     return _TAIL.format(
+        only_at_start=f"{', '.join(all_but_last)} and {last}",
         web_config="\n".join(
             f"| `{key}` | {default} | {meaning} |" for key, default, meaning in schema.reference(schema.File)
         ),

@@ -234,6 +234,9 @@ def _settings_of(model: type[BaseModel], path: tuple[str, ...] = ()) -> Iterator
 KNOWN = tuple(_settings_of(Settings))
 """Every setting, in the order of the reference."""
 
+ONLY_AT_START = ("web.listen-address", "web.systemd-socket", "recovery.state-file")
+"""The names of those that a reload does not change."""
+
 
 def effective(settings: Settings) -> dict[str, str]:
     """Return every setting in force as text, by its name (the flag without dashes); secrets are hidden."""
