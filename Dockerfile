@@ -2,8 +2,9 @@
 #   docker build --build-arg VERSION=0.1.0 --build-arg REVISION="$(git rev-parse HEAD)" -t fail2ban-exporter .
 #
 # Run:
-#   docker run -d --name fail2ban-exporter -p 127.0.0.1:9191:9191 -v /run:/run:ro \
-#     --cap-drop ALL --read-only --security-opt no-new-privileges fail2ban-exporter
+#   docker run -d --name fail2ban-exporter -p 127.0.0.1:9191:9191 -v /run:/run:ro -v /etc/fail2ban:/etc/fail2ban:ro \
+#     -v fail2ban-exporter:/state --cap-drop ALL --read-only --security-opt no-new-privileges \
+#     fail2ban-exporter --recovery.state-file=/state/state.json
 #
 # It mounts /run, not /run/fail2ban: systemd makes that folder anew whenever fail2ban starts, and a mount of the folder
 # itself would go on showing the old one. Settings are arguments (--probe.interval=5s) or, better, environment
