@@ -88,7 +88,9 @@ class Canary(_Group):
         description="Turns the canary on, a synthetic attacker that must be banned: where it writes its failures.",
     )
     jail: Annotated[str, values.jail()] = Field(
-        default="fail2ban-exporter-canary", description="The jail that watches the canary's log file."
+        default="fail2ban-exporter-canary",
+        description="The jail that watches the canary's log file. Alerts, recording rules and dashboards have the "
+        "default in them: if the jail is another one, change it there too.",
     )
     interval: Annotated[float, values.between(1, 86400, "; longer than canary.timeout")] = Field(
         default=300.0, description="Time from one attack of the canary to the next."
