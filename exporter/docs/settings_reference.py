@@ -25,8 +25,8 @@ once. In the file a number is seconds.
 
 Everything is checked, and everything wrong is named at once: unknown flags, unknown keys in the file, unknown
 environment variables that start with `{prefix}` (those that Kubernetes sets for a Service called
-`fail2ban-exporter` aside), and every value, that of a lower source too where a higher one outranks it.
-`fail2ban-exporter check-config` does the check and nothing else; its exit status is 0 or 2.
+`fail2ban-exporter` aside), and every value, also one that is overridden: a faulty value in the file is an error even
+if a flag overrides it. `fail2ban-exporter check-config` does the check and nothing else; its exit status is 0 or 2.
 
 ## File
 
