@@ -66,8 +66,9 @@ FILES: Final = (
     Definition(
         "fail2ban_jail_log_files_missing",
         Kind.GAUGE,
-        "Log files of the jail that are not there, or of which a folder, FIFO or socket is in the place; at least so "
-        "many where some can't be looked at, and absent if that is all that is known.",
+        "Log files of the jail that are not there, or of which a folder, FIFO or socket is in the place. Files that "
+        "can't be looked at are not counted, so the true number may be higher; no sample if there are such and no "
+        "other is missing.",
         _by_jail(lambda found: found.missing),
         JAIL,
     ),
