@@ -45,6 +45,11 @@ class Arrival:
         """How many bytes are kept of what it has sent."""
         return len(self.begun) + (self.stream.held_bytes if self.stream else 0)
 
+    @property
+    def is_proven(self) -> bool:
+        """Whether it has greeted twice, as it was asked to."""
+        return self.stream is not None and self.stream.was_asked
+
     def address(self) -> str:
         """Where it comes from; empty once it has gone."""
         try:

@@ -53,7 +53,7 @@ class Handshakes:
 
     def add(self, arrival: Arrival) -> None:
         """Begin one's handshake when its turn comes, which may be at once; it must not be there yet."""
-        queue = self._proven if arrival.stream and arrival.stream.was_asked else self._unproven
+        queue = self._proven if arrival.is_proven else self._unproven
         queue.add(arrival, arrival.address())
         self._begin_some()
 
@@ -92,7 +92,8 @@ class Handshakes:
             if arrival is None:
                 break
             self._begun += 1
-            self._under_way.admit(arrival, arrival.address(), self._loop.time(), arrival.deadline)
+            now, address = self._loop.time(), arrival.address()
+            self._under_way.admit(arrival, address, now, arrival.deadline, is_proven=arrival.is_proven)
             self._begin(arrival)
         if (self._begun or len(self._proven) or len(self._unproven)) and not self._timer:
             delay = 0 if self._begun else _PAUSE_SECONDS

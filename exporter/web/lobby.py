@@ -95,13 +95,13 @@ class Lobby:
         """Tell whether one more may be admitted: not if it pushed out one who waits for us, or has to answer yet."""
         for _ in range(self._limits.turn):
             other = self._books.next_to_go()
-            if other is None:
+            if other is None or self._handshakes.next_of_crowd():
                 return True
             if other.safe_until <= self._loop.time():
                 # A last look: in a burst its request may be there, and just not have been read yet.
                 self._read(other)
             if other is self._books.next_to_go():
-                return other.safe_until <= self._loop.time() or self._handshakes.next_of_crowd() is not None
+                return other.safe_until <= self._loop.time()
         return False
 
     def make_room(self) -> None:
@@ -126,9 +126,8 @@ class Lobby:
             self._epoll.close()
 
     def _make_place(self) -> None:
-        """Where the one that would be pushed out is not to go, cut off one of a crowd in its place."""
-        other = self._books.next_to_go()
-        if other and other.safe_until > self._loop.time() and (of_crowd := self._handshakes.next_of_crowd()):
+        """Cut off one of a crowd in place of the one that would be pushed out, which may just be slow to answer."""
+        if self._books.next_to_go() and (of_crowd := self._handshakes.next_of_crowd()):
             of_crowd.drop()
 
     def _count_places(self) -> int:

@@ -203,7 +203,7 @@ def test_a_disk_that_is_full_is_told_once_and_takes_the_old_figures_away(host: H
     running.wait_for("fail2ban_up", 1)
     running.wait_event("textfile_writable_again")
     assert len(running.events("textfile_unwritable")) == 1
-    assert host.left_over() == []
+    wait_until(lambda: host.left_over() == [], "nothing is left over but what is being written")
 
 
 def test_a_folder_that_is_missing_is_told_once_and_taken_up_when_it_is_there(host: Host) -> None:

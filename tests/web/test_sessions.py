@@ -18,10 +18,10 @@ class Session:
         self.is_dropped = True
 
 
-def admit(sessions: Sessions[Session], address: str, now: float = 0.0) -> Session:
+def admit(sessions: Sessions[Session], address: str, now: float = 0.0, *, is_proven: bool = False) -> Session:
     """Let a new one in."""
     session = Session()
-    sessions.admit(session, address, now, now + 5)
+    sessions.admit(session, address, now, now + 5, is_proven=is_proven)
     return session
 
 
@@ -53,6 +53,21 @@ def test_one_address_pushes_out_none_but_its_own(honest: str, attacker: list[str
 
     assert not waiting.is_dropped
     assert 4 == len(sessions)
+
+
+def test_those_who_have_greeted_twice_stay_as_long_as_half_have_not() -> None:
+    sessions: Sessions[Session] = Sessions(4, 0.2)
+    twice = [admit(sessions, "10.0.0.1", is_proven=True) for _ in range(2)]
+    once = [admit(sessions, "10.0.0.1", now=0.1) for _ in range(2)]
+
+    assert not sessions.has_room(0.25)  # of those who are to go nobody had his time yet
+    assert sessions.has_room(0.35)
+    twice += [admit(sessions, "10.0.0.1", now=0.35, is_proven=True)]
+    assert [True, False] == [each.is_dropped for each in once]
+    assert not any(each.is_dropped for each in twice)
+
+    admit(sessions, "10.0.0.1", now=0.6)
+    assert [True, False, False] == [each.is_dropped for each in twice]
 
 
 def test_who_comes_later_finds_a_place_among_an_attacker_s() -> None:

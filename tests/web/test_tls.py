@@ -187,7 +187,8 @@ def test_a_client_that_was_asked_to_greet_twice_has_its_time_whoever_comes_meanw
 
 def test_a_crowd_of_old_clients_that_wait_for_their_handshakes_does_not_keep_others_out(serve: Serve) -> None:
     """Who can't be asked to greet twice costs a handshake: each newcomer takes the place of one of those who wait."""
-    serving = serve(limits=replace(EVERYBODY_IS_ASKED, arrivals=5, handshakes=1, crowd=3, **NOBODY_S_TIME_IS_UP))
+    limits = replace(EVERYBODY_IS_ASKED, arrivals=5, handshakes=1, crowd=3, **NOBODY_S_TIME_IS_UP)
+    serving = serve(limits=replace(limits, retry_seconds=0))  # so that whoever is asked has had his time at once
     old = client_hello(ssl.TLSVersion.TLSv1_2)
     with ExitStack() as clients:
         under_way, asked, *crowd = [clients.enter_context(serving.client()) for _ in range(2)]
