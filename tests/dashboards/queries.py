@@ -14,11 +14,9 @@ EMPTY_WHEN_WELL: Final = frozenset(
     {
         ("fleet", "Jails that keep fail2ban down", "A"),
         ("fleet", "Jails missing, by host", "A"),
-        ("fleet", "Activations and what came of them", "B"),
         ("host", "Jails that brought fail2ban down", "A"),
         ("host", "Jails that brought fail2ban down", "B"),
         ("host", "Jails that brought fail2ban down", "C"),
-        ("host", "Activation failures", "A"),
         ("host", "Jails", "M"),
         ("host", "Canary: time to the ban", "A"),
         ("host", "Canary: time to the ban", "B"),
