@@ -49,7 +49,7 @@ class Limits:
         unasked: TLS handshakes under way, or due, up to which a client's first greeting begins its own. Past that, it
             is asked to greet once more first, if it can be.
         crowd: TLS clients of one address who wait for their handshakes, having greeted once, from which on one of them
-            goes for each newcomer that finds no place, the longest-waiting first.
+            goes for each newcomer that finds no place, the longest-waiting first, before anybody else does.
         hello_seconds: How long a TLS client has for its answer to its handshake's beginning, at the least, whoever else
             wants its place.
         retry_seconds: The same for its second greeting, beside the time that its packets take, both no longer than
