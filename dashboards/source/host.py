@@ -151,7 +151,7 @@ def _changes() -> list[PanelBuilder]:
         ),
         events(
             Caption("Activation failures", "Outages blamed on a jail's activation, by jail.", units.Short),
-            Query(f"{total(growth('fail2ban_activation_failures_total', CHOSEN_JAIL), 'jail')} > 0", "{{jail}}"),
+            Query(total(growth("fail2ban_activation_failures_total", CHOSEN_JAIL), "jail"), "{{jail}}"),
             span=6,
         ),
     ]
