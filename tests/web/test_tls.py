@@ -187,23 +187,28 @@ def test_a_client_that_was_asked_to_greet_twice_has_its_time_whoever_comes_meanw
 
 def test_a_crowd_of_old_clients_that_wait_for_their_handshakes_does_not_keep_others_out(serve: Serve) -> None:
     """Who can't be asked to greet twice costs a handshake: each newcomer takes the place of one of those who wait."""
-    limits = replace(EVERYBODY_IS_ASKED, arrivals=5, handshakes=1, crowd=3, **NOBODY_S_TIME_IS_UP)
+    limits = replace(EVERYBODY_IS_ASKED, arrivals=6, handshakes=1, crowd=3, **NOBODY_S_TIME_IS_UP)
     serving = serve(limits=replace(limits, retry_seconds=0))  # so that whoever is asked has had his time at once
-    old = client_hello(ssl.TLSVersion.TLSv1_2)
     with ExitStack() as clients:
-        under_way, asked, *crowd = [clients.enter_context(serving.client()) for _ in range(2)]
-        under_way.send(old)
+
+        def arrive(data: bytes) -> Client:
+            client = clients.enter_context(serving.client())
+            client.send(data)
+            return client
+
+        old = client_hello(ssl.TLSVersion.TLSv1_2)
+        under_way = arrive(old)
         under_way.peek()
-        asked.send(client_hello())
+        asked = arrive(client_hello())
         asked.peek()
-        for _ in range(4):
-            crowd.append(clients.enter_context(serving.client()))
-            crowd[-1].send(old)
-        newcomer = clients.enter_context(serving.client())
-        newcomer.send(client_hello())
+        crowd = [arrive(old) for _ in range(4)]
+        # Those who came before one that is refused have been heard.
+        wait_until(arrive(REQUEST).is_closed, "plain HTTP is refused")
+        crowd.append(arrive(old))
+        newcomer = arrive(client_hello())
 
         assert newcomer.peek().startswith(b"\x16")
-        assert [True, False, False, False] == [client.is_reset() for client in crowd]
+        assert [True, False, False, False, False] == [client.is_reset() for client in crowd]
         assert not under_way.is_reset()
         assert not asked.is_reset()
 
